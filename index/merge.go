@@ -1,0 +1,74 @@
+package index
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"granary/repo/format"
+)
+
+// Merge adds the grains of packs. Packs that are in already are passed over,
+// so that two processes may merge the same ones.
+func (x *Index) Merge(ctx context.Context, packs []format.PackTable) error {
+	if len(packs) == 0 {
+		return nil
+	}
+	x.letGoIdle()
+	return x.writeAlone(ctx, func(db *badger.DB) error {
+		fresh, next, err := unmerged(db, packs)
+		if err != nil {
+			return fmt.Errorf("merge into index: %w", err)
+		}
+		batch := db.NewWriteBatch()
+		defer batch.Cancel()
+		for i, t := range fresh {
+			if err := addPack(batch, next+uint32(i), t); err != nil {
+				return fmt.Errorf("merge %s into index: %w", t.Name, err)
+			}
+		}
+		if err := batch.Flush(); err != nil {
+			return fmt.Errorf("merge into index: %w", err)
+		}
+		return db.Sync()
+	})
+}
+
+// unmerged returns the packs that db lacks, and the next free pack number.
+func unmerged(db *badger.DB, packs []format.PackTable) (fresh []format.PackTable, next uint32, err error) {
+	err = db.View(func(txn *badger.Txn) error {
+		v := &View{txn: txn}
+		for _, t := range packs {
+			has, err := v.Has(t.Name)
+			if err != nil {
+				return err
+			}
+			if !has {
+				fresh = append(fresh, t)
+			}
+		}
+		it := txn.NewIterator(badger.IteratorOptions{Reverse: true, Prefix: []byte{numberKey}})
+		defer it.Close()
+		it.Seek(appendNumberKey(nil, ^uint32(0)))
+		if it.Valid() {
+			next = be.Uint32(it.Item().Key()[1:]) + 1
+		}
+		return nil
+	})
+	return fresh, next, err
+}
+
+// addPack writes the grains first and the mark that the pack is merged last:
+// should only a part survive a crash, the pack is merged again.
+func addPack(batch *badger.WriteBatch, number uint32, t format.PackTable) error {
+	if err := batch.Set(appendNumberKey(nil, number), appendPackName(nil, t.Name)); err != nil {
+		return err
+	}
+	for i, p := range Places(t) {
+		if err := batch.Set(appendGrainKey(nil, t.Entries[i].ID), appendPlace(nil, number, p)); err != nil {
+			return err
+		}
+	}
+	return batch.Set(appendPackKey(nil, t.Name), be.AppendUint32(nil, number))
+}

@@ -1,0 +1,105 @@
+package index
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"granary/repo/format"
+)
+
+// View is the index at one moment. It is valid inside the call that got it.
+type View struct {
+	txn   *badger.Txn // nil where there is no database yet
+	key   []byte
+	packs map[uint32]format.PackName
+}
+
+// View calls fn with the index as it is now. It waits for a merge that is
+// under way. fn must call neither View nor Merge.
+func (x *Index) View(ctx context.Context, fn func(*View) error) (err error) {
+	d, err := x.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer x.done()
+	if d.db == nil {
+		return fn(&View{})
+	}
+	defer func() {
+		// Badger panics over tables that changed under it.
+		if p := recover(); p != nil {
+			err = fmt.Errorf("read index: %v", p)
+		}
+	}()
+	txn := d.db.NewTransaction(false)
+	defer txn.Discard()
+	return fn(&View{txn: txn, packs: map[uint32]format.PackName{}})
+}
+
+// Find sets places[i] to where ids[i] lies, and to no place where the index
+// does not know it or the ID is zero.
+func (v *View) Find(ids []format.ID, places []Place) error {
+	for i, id := range ids {
+		places[i] = Place{}
+		if id.IsZero() || v.txn == nil {
+			continue
+		}
+		v.key = appendGrainKey(v.key[:0], id)
+		item, err := v.txn.Get(v.key)
+		if errors.Is(err, badger.ErrKeyNotFound) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read index: %w", err)
+		}
+		var number uint32
+		err = item.Value(func(b []byte) (err error) {
+			number, places[i], err = parsePlace(b)
+			return err
+		})
+		if err == nil {
+			places[i].Pack, err = v.packName(number)
+		}
+		if err != nil {
+			return fmt.Errorf("read index: %w", err)
+		}
+	}
+	return nil
+}
+
+func (v *View) packName(number uint32) (format.PackName, error) {
+	if name, ok := v.packs[number]; ok {
+		return name, nil
+	}
+	var name format.PackName
+	item, err := v.txn.Get(appendNumberKey(nil, number))
+	if err == nil {
+		err = item.Value(func(b []byte) (err error) {
+			name, err = parsePackName(b)
+			return err
+		})
+	}
+	if err != nil {
+		return name, fmt.Errorf("name of pack %d: %w", number, err)
+	}
+	v.packs[number] = name
+	return name, nil
+}
+
+// Has tells whether the grains of a pack have been merged.
+func (v *View) Has(pack format.PackName) (bool, error) {
+	if v.txn == nil {
+		return false, nil
+	}
+	_, err := v.txn.Get(appendPackKey(nil, pack))
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read index: %w", err)
+	}
+	return true, nil
+}
