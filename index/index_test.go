@@ -221,7 +221,7 @@ func TestManyProcesses(t *testing.T) {
 	x := open(t, dir)
 	for session := range uint64(3) {
 		for i := range uint64(2500) {
-			if find(t, x, grain((session+1)<<32 + i))[0].IsZero() {
+			if find(t, x, grain((session+1)<<32+i))[0].IsZero() {
 				t.Fatalf("grain %d of session %d is lost", i, session+1)
 			}
 		}

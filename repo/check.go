@@ -1,0 +1,327 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"granary/index"
+	"granary/repo/format"
+)
+
+// CheckOptions say how much to verify.
+type CheckOptions struct {
+	// ReadData reads and verifies each grain, not only the structure.
+	ReadData bool
+	// Progress, if not nil, is told of stored bytes that were verified, from
+	// any goroutine, out of the total that Expect was told of.
+	Progress func(bytes int64)
+	Expect   func(total int64)
+}
+
+// CheckReport is what a check found.
+type CheckReport struct {
+	Generations  int
+	Packs        int
+	Grains       int64
+	ReadBytes    int64 // stored bytes read and verified
+	IndexRebuilt bool  // the index disagreed with the packs
+	// Unreferenced packs belong to no generation: a writer died, or works.
+	Unreferenced      int
+	UnreferencedBytes int64
+	// Damage lists what is lost, at most maxDamage of DamageCount entries.
+	Damage      []error
+	DamageCount int
+}
+
+// maxDamage bounds the list of a report.
+const maxDamage = 1000
+
+// check is one run of Check.
+type check struct {
+	repo    *Repo
+	options CheckOptions
+	report  *CheckReport
+
+	mu    sync.Mutex // guards what follows, and the report
+	bad   map[format.ID]error
+	whole map[format.PackName]bool // packs whose table was read
+
+	sound map[soundTree]struct{} // trees found whole
+}
+
+// soundTree is a node of a height: bytes that are a sound leaf are no sound
+// inner node.
+type soundTree struct {
+	id     format.ID
+	height int
+}
+
+// Check verifies that each generation can be read back: that manifests parse,
+// packs are there and whole, and each reference resolves; with ReadData that
+// each grain's bytes match their ID. Damage is in the report, not an error.
+//
+// Memory: 100 bytes for each distinct node (one in 16 MiB of data).
+func (r *Repo) Check(ctx context.Context, options CheckOptions) (*CheckReport, error) {
+	c := &check{repo: r, options: options, report: &CheckReport{}, bad: map[format.ID]error{},
+		whole: map[format.PackName]bool{}, sound: map[soundTree]struct{}{}}
+	list, err := r.Generations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, err := range list.Damaged {
+		c.damage(err)
+	}
+	if err := r.refresh(ctx); err != nil {
+		return nil, err
+	}
+	c.report.Generations = len(list.Generations)
+	if err := c.packs(ctx, list); err != nil {
+		return nil, err
+	}
+	if c.report.IndexRebuilt {
+		if _, err := r.RebuildIndex(ctx); err != nil {
+			return nil, err
+		}
+	}
+	for _, g := range list.Generations {
+		for i := range g.Files {
+			if err := c.file(ctx, r.newFile(g, &g.Files[i])); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return c.report, nil
+}
+
+func (c *check) damage(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.report.DamageCount++
+	if len(c.report.Damage) < maxDamage {
+		c.report.Damage = append(c.report.Damage, err)
+	}
+}
+
+// packs verifies each pack that a manifest names, and counts the others.
+func (c *check) packs(ctx context.Context, list *Listing) error {
+	sizes := map[format.PackName]int64{}
+	err := c.repo.store.List(ctx, format.PacksPrefix, func(name string, size int64) error {
+		if p, err := format.ParsePackName(name); err == nil {
+			sizes[p] = size
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	var all []sizedPack
+	total := int64(0)
+	for _, g := range list.Generations {
+		for _, p := range packsOf(g.Manifest) {
+			all = append(all, p)
+			total += int64(p.size)
+		}
+	}
+	if c.options.Expect != nil && c.options.ReadData {
+		c.options.Expect(total)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0) + 1)
+	for _, p := range all {
+		size, there := sizes[p.PackName]
+		delete(sizes, p.PackName)
+		g.Go(func() error { return c.pack(ctx, p, size, there) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for _, size := range sizes {
+		c.report.Unreferenced++
+		c.report.UnreferencedBytes += size
+	}
+	return nil
+}
+
+func (c *check) pack(ctx context.Context, p sizedPack, size int64, there bool) error {
+	lost := func(why string) error {
+		c.damage(&DamageError{Object: p.String(), Err: fmt.Errorf("%w: %s", format.ErrCorrupt, why)})
+		return nil
+	}
+	if !there {
+		return lost("pack is missing")
+	}
+	if size != int64(p.size) {
+		return lost(fmt.Sprintf("pack has %d bytes, not %d", size, p.size))
+	}
+	t, err := c.repo.packTable(ctx, p.PackName, size, p.entries)
+	if damaged(err) {
+		c.damage(err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if t.Kind != p.kind {
+		return lost("pack is of another kind than its manifest says")
+	}
+	places := index.Places(t)
+	if err := c.compareIndex(ctx, t, places); err != nil {
+		return err
+	}
+	if c.options.ReadData {
+		if err := c.readPack(ctx, t, places); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.whole[t.Name] = true
+	c.report.Packs++
+	c.report.Grains += int64(len(t.Entries))
+	return nil
+}
+
+// compareIndex notes whether the index knows each grain of a pack, and, where
+// it names this pack, the right place in it.
+func (c *check) compareIndex(ctx context.Context, t format.PackTable, places []index.Place) error {
+	ids := make([]format.ID, len(t.Entries))
+	for i, e := range t.Entries {
+		ids[i] = e.ID
+	}
+	found := make([]index.Place, len(ids))
+	err := c.repo.index.View(ctx, func(v *index.View) error { return v.Find(ids, found) })
+	wrong := err != nil
+	for i, f := range found {
+		wrong = wrong || f.IsZero() || f.Pack == t.Name && f != places[i]
+	}
+	if wrong {
+		c.mu.Lock()
+		c.report.IndexRebuilt = true
+		c.mu.Unlock()
+	}
+	return ctx.Err()
+}
+
+// readPack verifies each grain's bytes.
+func (c *check) readPack(ctx context.Context, t format.PackTable, places []index.Place) error {
+	grains := make([]wanted, len(places))
+	for i := range places {
+		grains[i] = wanted{t.Entries[i].ID, places[i]}
+	}
+	buf := make([]byte, 0, runBytes)
+	for from := 0; from < len(grains); {
+		to := runEnd(grains, from)
+		first, last := grains[from].place, grains[to-1].place
+		size := int(last.Offset + last.Stored - first.Offset)
+		if cap(buf) < size {
+			buf = make([]byte, size)
+		}
+		err := c.repo.readPack(ctx, t.Name, buf[:size], first.Offset)
+		if err != nil && !damaged(err) && ctx.Err() != nil {
+			return err
+		}
+		for _, w := range grains[from:to] {
+			at := w.place.Offset - first.Offset
+			bad := err
+			if bad == nil {
+				_, bad = c.repo.decode(t.Kind, w, buf[at:at+w.place.Stored])
+			}
+			if bad != nil {
+				c.badGrain(t, w, bad)
+			}
+		}
+		c.read(int64(size))
+		from = to
+	}
+	return nil
+}
+
+func (c *check) badGrain(t format.PackTable, w wanted, err error) {
+	damage := &DamageError{Object: t.Name.String(), Grain: w.id, Err: err}
+	c.damage(damage)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bad[w.id] = damage
+}
+
+func (c *check) read(bytes int64) {
+	if c.options.Progress != nil {
+		c.options.Progress(bytes)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.report.ReadBytes += bytes
+}
+
+// file walks a file's tree. A subtree that was found whole is not walked
+// again; a damaged one is, so that each file that it hits is named.
+func (c *check) file(ctx context.Context, f *File) error {
+	if f.tree.Height() > format.MaxHeight {
+		c.damage(f.locate(&DamageError{Object: format.ManifestName(f.of.Session), Err: format.ErrCorrupt}, 0))
+		return nil
+	}
+	places := make([]index.Place, 1)
+	if err := c.repo.places(ctx, []format.ID{f.entry.Root}, places); err != nil {
+		return err
+	}
+	_, err := c.tree(ctx, f, f.entry.Root, places[0], f.tree.Height(), 0)
+	return err
+}
+
+// tree verifies the tree of a height whose first grain is base.
+func (c *check) tree(ctx context.Context, f *File, id format.ID, place index.Place, height int, base int64) (sound bool, err error) {
+	if id.IsZero() {
+		return true, nil
+	}
+	fail := func(why error) (bool, error) {
+		c.damage(f.locate(why, base*int64(f.tree.Grain)))
+		return false, nil
+	}
+	if place.IsZero() {
+		return fail(&DamageError{Object: "index", Grain: id, Err: fmt.Errorf("%w: no pack has this grain", format.ErrCorrupt)})
+	}
+	if err := c.bad[id]; err != nil {
+		return fail(err)
+	}
+	if !c.whole[place.Pack] {
+		return fail(&DamageError{Object: place.Pack.String(), Grain: id, Err: fmt.Errorf("%w: its pack is missing or damaged", format.ErrCorrupt)})
+	}
+	if height == 0 {
+		if int(place.Plain) != f.tree.GrainLen(base) {
+			return fail(&DamageError{Object: place.Pack.String(), Grain: id, Err: fmt.Errorf("%w: wrong length", format.ErrCorrupt)})
+		}
+		return true, nil
+	}
+	if _, done := c.sound[soundTree{id, height}]; done {
+		return true, nil
+	}
+	b, err := c.repo.node(ctx, id, place, height, min(f.tree.Grains()-base, format.Span(height)))
+	var damage *DamageError
+	if errors.As(err, &damage) {
+		return fail(damage)
+	}
+	if err != nil {
+		return false, err
+	}
+	places, err := b.resolve(ctx, c.repo)
+	if err != nil {
+		return false, err
+	}
+	sound = true
+	for i := range b.ids {
+		whole, err := c.tree(ctx, f, b.ids[i], places[i], height-1, base+int64(i)*format.Span(height-1))
+		if err != nil {
+			return false, err
+		}
+		sound = sound && whole
+	}
+	if sound {
+		c.sound[soundTree{id, height}] = struct{}{}
+	}
+	return sound, nil
+}

@@ -1,0 +1,231 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"granary/index"
+	"granary/repo/format"
+)
+
+// Grains that lie near each other in a pack are read in one go: over gaps of
+// up to runGap bytes, and up to runBytes.
+const (
+	runGap   = 128 << 10
+	runBytes = 4 << 20
+)
+
+// wanted is a grain to fetch.
+type wanted struct {
+	id    format.ID
+	place index.Place
+}
+
+// fetch reads and decodes grains, in runs and on all cores, and hands each to
+// got as soon as it is there, from any goroutine. Damage is an error of its
+// grain, given to got; fetch returns once all have been given.
+func (r *Repo) fetch(ctx context.Context, kind format.PackKind, grains []wanted, got func(i int, plain []byte, err error)) {
+	if len(grains) == 1 {
+		plain, err := r.fetchOne(ctx, kind, grains[0])
+		got(0, plain, err)
+		return
+	}
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0) + 1)
+	for from := 0; from < len(grains); {
+		to := runEnd(grains, from)
+		r.fetchRun(ctx, &g, kind, grains[from:to], from, got)
+		from = to
+	}
+	_ = g.Wait() // errors went to got
+}
+
+// runEnd is the end of the run that begins at grain i.
+func runEnd(grains []wanted, i int) int {
+	first := grains[i].place
+	end := first.Offset + first.Stored
+	for i++; i < len(grains); i++ {
+		p := grains[i].place
+		if p.Pack != first.Pack || p.Offset < end || p.Offset-end > runGap || p.Offset+p.Stored-first.Offset > runBytes {
+			break
+		}
+		end = p.Offset + p.Stored
+	}
+	return i
+}
+
+// runBuffers hold the stored bytes of runs.
+var runBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+func (r *Repo) fetchRun(ctx context.Context, g *errgroup.Group, kind format.PackKind, run []wanted, at int, got func(int, []byte, error)) {
+	first, last := run[0].place, run[len(run)-1].place
+	size := int(last.Offset + last.Stored - first.Offset)
+	buf := runBuffers.Get().(*[]byte)
+	if cap(*buf) < size {
+		*buf = make([]byte, size)
+	}
+	stored := (*buf)[:size]
+	if err := r.readPack(ctx, first.Pack, stored, first.Offset); err != nil {
+		// One of the grains may still be readable.
+		runBuffers.Put(buf)
+		for i, w := range run {
+			plain, err := r.fetchOne(ctx, kind, w)
+			got(at+i, plain, err)
+		}
+		return
+	}
+	var left sync.WaitGroup
+	left.Add(len(run))
+	for i, w := range run {
+		g.Go(func() error {
+			defer left.Done()
+			from := w.place.Offset - first.Offset
+			plain, err := r.decode(kind, w, stored[from:from+w.place.Stored])
+			if err != nil {
+				plain, err = r.fetchAgain(ctx, kind, w, err)
+			}
+			got(at+i, plain, err)
+			return nil
+		})
+	}
+	left.Wait()
+	runBuffers.Put(buf)
+}
+
+func (r *Repo) fetchOne(ctx context.Context, kind format.PackKind, w wanted) ([]byte, error) {
+	plain, err := r.readGrain(ctx, kind, w)
+	if err != nil {
+		return r.fetchAgain(ctx, kind, w, err)
+	}
+	return plain, nil
+}
+
+func (r *Repo) readGrain(ctx context.Context, kind format.PackKind, w wanted) ([]byte, error) {
+	buf := runBuffers.Get().(*[]byte)
+	defer runBuffers.Put(buf)
+	if cap(*buf) < int(w.place.Stored) {
+		*buf = make([]byte, w.place.Stored)
+	}
+	stored := (*buf)[:w.place.Stored]
+	if err := r.readPack(ctx, w.place.Pack, stored, w.place.Offset); err != nil {
+		return nil, err
+	}
+	return r.decode(kind, w, stored)
+}
+
+// fetchAgain is asked after a failure: the index may have led to a wrong
+// place, or to a pack that is gone while another has the grain. Only when the
+// pack's own table confirms the place, it is the grain that is damaged.
+func (r *Repo) fetchAgain(ctx context.Context, kind format.PackKind, w wanted, failed error) ([]byte, error) {
+	if !damaged(failed) {
+		return nil, failed
+	}
+	damage := &DamageError{Object: w.place.Pack.String(), Grain: w.id, Err: failed}
+	if r.tableConfirms(ctx, w) {
+		return nil, damage
+	}
+	r.mending.Lock()
+	if !r.rebuilt {
+		r.log.Warn("index is wrong; it is rebuilt from the packs", "grain", w.id)
+		r.rebuilt = true
+		err := r.index.Reset(ctx)
+		if err == nil {
+			_, err = r.mergeMissing(ctx)
+		}
+		if err != nil {
+			r.mending.Unlock()
+			return nil, errors.Join(damage, err)
+		}
+	}
+	r.mending.Unlock()
+	places := make([]index.Place, 1)
+	if err := r.places(ctx, []format.ID{w.id}, places); err != nil {
+		return nil, errors.Join(damage, err)
+	}
+	if places[0].IsZero() || places[0] == w.place {
+		return nil, damage
+	}
+	plain, err := r.readGrain(ctx, kind, wanted{w.id, places[0]})
+	if damaged(err) {
+		err = &DamageError{Object: places[0].Pack.String(), Grain: w.id, Err: err}
+	}
+	return plain, err
+}
+
+func (r *Repo) tableConfirms(ctx context.Context, w wanted) bool {
+	t, _, err := r.readTable(ctx, w.place.Pack)
+	if err != nil {
+		return false
+	}
+	for i, p := range index.Places(t) {
+		if t.Entries[i].ID == w.id && p == w.place {
+			return true
+		}
+	}
+	return false
+}
+
+// readTable reads the table of a pack that no manifest describes, and the
+// pack's size.
+func (r *Repo) readTable(ctx context.Context, name format.PackName) (format.PackTable, int64, error) {
+	size, err := r.store.Size(ctx, name.String())
+	if err == nil && size < format.PackHeaderSize+format.TrailerSize {
+		err = fmt.Errorf("%s: %w: %d bytes", name, format.ErrCorrupt, size)
+	}
+	trailer := make([]byte, format.TrailerSize)
+	if err == nil {
+		err = r.store.ReadAt(ctx, name.String(), trailer, size-format.TrailerSize)
+	}
+	entries := 0
+	if err == nil {
+		entries, err = format.ParseTrailer(trailer)
+	}
+	if damaged(err) {
+		err = &DamageError{Object: name.String(), Err: err}
+	}
+	if err != nil {
+		return format.PackTable{}, size, err
+	}
+	t, err := r.packTable(ctx, name, size, entries)
+	return t, size, err
+}
+
+func (r *Repo) readPack(ctx context.Context, pack format.PackName, p []byte, off uint32) error {
+	return r.store.ReadAt(ctx, pack.String(), p, int64(off))
+}
+
+// decode gives a grain's plain bytes, proved by its ID.
+func (r *Repo) decode(kind format.PackKind, w wanted, stored []byte) ([]byte, error) {
+	corrupt := func(why string) ([]byte, error) {
+		return nil, fmt.Errorf("%w: grain at byte %d: %s", format.ErrCorrupt, w.place.Offset, why)
+	}
+	if w.place.Plain > format.MaxGrain {
+		return corrupt("impossible length")
+	}
+	plain := make([]byte, 0, w.place.Plain)
+	switch w.place.Encoding {
+	case format.Raw:
+		plain = append(plain, stored...)
+	case format.Zstd:
+		var err error
+		if plain, err = r.decoder.DecodeAll(stored, plain); err != nil {
+			return corrupt(err.Error())
+		}
+	default:
+		return nil, fmt.Errorf("%w (encoding %d)", format.ErrNewer, w.place.Encoding)
+	}
+	if len(plain) != int(w.place.Plain) {
+		return corrupt("wrong length")
+	}
+	tools := r.workers.Get().(*worker)
+	defer r.workers.Put(tools)
+	if tools.hasher.ID(kind, plain) != w.id {
+		return corrupt("content does not match its ID")
+	}
+	return plain, nil
+}

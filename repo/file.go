@@ -1,0 +1,278 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"granary/index"
+	"granary/repo/format"
+)
+
+// File reads a file of a generation. It holds no cursor and no lock, and is
+// safe for concurrent use; it needs no closing.
+type File struct {
+	repo  *Repo
+	of    *Generation
+	entry *format.File
+	tree  format.Tree
+
+	// For the guess whether a reader is sequential.
+	end   atomic.Int64 // where the last read ended
+	ahead atomic.Int64 // up to where read-ahead was begun
+}
+
+// OpenFile opens a file of a generation. It returns ErrNotFound.
+func (r *Repo) OpenFile(g *Generation, path string) (*File, error) {
+	f := g.File(path)
+	if f == nil {
+		return nil, fmt.Errorf("file %q of %s: %w", path, g, ErrNotFound)
+	}
+	if t := (format.Tree{Size: f.Size, Grain: r.config.Grain}); t.Height() > format.MaxHeight {
+		return nil, &DamageError{Object: format.ManifestName(g.Session), Generation: g.String(), File: path, Err: format.ErrCorrupt}
+	}
+	return r.newFile(g, f), nil
+}
+
+func (r *Repo) newFile(g *Generation, f *format.File) *File {
+	return &File{repo: r, of: g, entry: f, tree: format.Tree{Size: f.Size, Grain: r.config.Grain}}
+}
+
+// Size is the file's length in bytes.
+func (f *File) Size() int64 { return f.tree.Size }
+
+// ReadAt is io.ReaderAt. Holes read as zeros. Damage gives a DamageError.
+func (f *File) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("read %q: negative offset", f.entry.Path)
+	}
+	if off >= f.tree.Size {
+		return 0, io.EOF
+	}
+	var end error
+	if int64(len(p)) > f.tree.Size-off {
+		p, end = p[:f.tree.Size-off], io.EOF
+	}
+	f.readAhead(off, len(p))
+	leafBytes := int64(format.Fanout) * int64(f.tree.Grain)
+	for n := 0; n < len(p); {
+		at := off + int64(n)
+		part := p[n:min(len(p), n+int(leafBytes-at%leafBytes))]
+		if done, err := f.readLeaf(part, at); err != nil {
+			return n + done, err
+		}
+		n += len(part)
+	}
+	return len(p), end
+}
+
+// readLeaf fills p from off, all within one leaf node. It returns how many
+// bytes are good before an error.
+func (f *File) readLeaf(p []byte, off int64) (int, error) {
+	grain := int64(f.tree.Grain)
+	first, last := off/grain, (off+int64(len(p))-1)/grain
+	entries, err := f.load(f.repo.life, first, int(last-first+1))
+	if err != nil {
+		return 0, f.locate(err, off)
+	}
+	for n := 0; n < len(p); {
+		at := off + int64(n)
+		i, from := at/grain, int(at%grain)
+		part := p[n:min(len(p), n+f.tree.GrainLen(i)-from)]
+		if g := entries[i-first]; g == nil {
+			clear(part)
+		} else {
+			<-g.ready
+			err := g.err
+			if err == nil && len(g.plain) != f.tree.GrainLen(i) {
+				err = fmt.Errorf("%w: grain of %d bytes where %d belong", format.ErrCorrupt, len(g.plain), f.tree.GrainLen(i))
+			}
+			if err != nil {
+				return n, f.locate(err, i*grain)
+			}
+			copy(part, g.plain[from:])
+		}
+		n += len(part)
+	}
+	return len(p), nil
+}
+
+// load makes sure that n grains of one leaf are on their way, fetching those
+// that nobody fetches. Entries are nil for holes.
+func (f *File) load(ctx context.Context, first int64, n int) ([]*cachedGrain, error) {
+	b, err := f.leaf(ctx, first)
+	entries := make([]*cachedGrain, n)
+	if err != nil || b == nil {
+		return entries, err
+	}
+	at := int(first % format.Fanout)
+	ids := b.ids[at : at+n]
+	mine := f.repo.grains.claim(ids, entries, nil)
+	if len(mine) == 0 {
+		return entries, nil
+	}
+	places, err := b.resolve(ctx, f.repo)
+	if err != nil {
+		for _, i := range mine {
+			f.repo.grains.settle(entries[i], nil, err)
+		}
+		return entries, err
+	}
+	grains := make([]wanted, 0, len(mine))
+	claimed := make([]*cachedGrain, 0, len(mine))
+	for _, i := range mine {
+		if places[at+i].IsZero() {
+			f.repo.grains.settle(entries[i], nil, &DamageError{Object: "index", Grain: ids[i],
+				Err: fmt.Errorf("%w: no pack has this grain", format.ErrCorrupt)})
+			continue
+		}
+		grains = append(grains, wanted{ids[i], places[at+i]})
+		claimed = append(claimed, entries[i])
+	}
+	f.repo.fetch(ctx, format.Data, grains, func(i int, plain []byte, err error) {
+		if err != nil {
+			// What the next reader gets must not hang on these places.
+			f.forgetLeaf(ctx, first)
+		}
+		f.repo.grains.settle(claimed[i], plain, err)
+	})
+	return entries, nil
+}
+
+// leaf returns the leaf node over a grain, nil where all of it is a hole. A
+// file of one grain has a leaf made up for it.
+func (f *File) leaf(ctx context.Context, grain int64) (*branch, error) {
+	b, _, _, err := f.walk(ctx, grain)
+	return b, err
+}
+
+// walk descends to the leaf over a grain, and gives its ID and the first grain
+// past it. Where a subtree is a hole, the leaf is nil and the end is that of
+// the subtree.
+func (f *File) walk(ctx context.Context, grain int64) (b *branch, id format.ID, end int64, err error) {
+	id, end = f.entry.Root, f.tree.Grains()
+	height := f.tree.Height()
+	if id.IsZero() || height == 0 {
+		if !id.IsZero() {
+			b = &branch{ids: format.Node{id}}
+		}
+		return b, id, end, nil
+	}
+	base := int64(0) // first grain below the node
+	for parent := (*branch)(nil); ; parent = b {
+		if b = f.repo.nodes.get(id); b == nil {
+			place, err := f.placeOf(ctx, parent, id)
+			if err != nil {
+				return nil, id, end, err
+			}
+			if b, err = f.repo.node(ctx, id, place, height, end-base); err != nil {
+				return nil, id, end, err
+			}
+		}
+		if height == 1 {
+			return b, id, end, nil
+		}
+		height--
+		span := format.Span(height)
+		i := (grain - base) / span
+		base += i * span
+		end = min(end, base+span)
+		if id = b.ids[i]; id.IsZero() {
+			return nil, id, end, nil
+		}
+	}
+}
+
+// placeOf finds a node among its siblings, which are looked up with it.
+func (f *File) placeOf(ctx context.Context, parent *branch, id format.ID) (index.Place, error) {
+	if parent == nil {
+		place := make([]index.Place, 1)
+		err := f.repo.places(ctx, []format.ID{id}, place)
+		return place[0], err
+	}
+	places, err := parent.resolve(ctx, f.repo)
+	if err != nil {
+		return index.Place{}, err
+	}
+	for i := range parent.ids {
+		if parent.ids[i] == id {
+			return places[i], nil
+		}
+	}
+	return index.Place{}, nil
+}
+
+func (f *File) forgetLeaf(ctx context.Context, grain int64) {
+	if _, id, _, err := f.walk(ctx, grain); err == nil {
+		f.repo.nodes.drop(id)
+	}
+}
+
+// idsAt returns the IDs of n grains of one leaf, fewer at the file's end.
+func (f *File) idsAt(ctx context.Context, first int64, n int) ([]format.ID, error) {
+	n = int(min(int64(n), f.tree.Grains()-first))
+	if n <= 0 {
+		return nil, nil
+	}
+	b, err := f.leaf(ctx, first)
+	if err != nil || b == nil {
+		return make([]format.ID, n), err
+	}
+	at := first % format.Fanout
+	return b.ids[at : at+int64(n)], nil
+}
+
+// locate adds to damage where in the file it is.
+func (f *File) locate(err error, off int64) error {
+	var damage *DamageError
+	if !errors.As(err, &damage) {
+		if !damaged(err) {
+			return fmt.Errorf("read %s/%s at byte %d: %w", f.of, f.entry.Path, off, err)
+		}
+		damage = &DamageError{Object: "a grain", Err: err}
+	}
+	located := *damage
+	located.Generation, located.File, located.Offset = f.of.String(), f.entry.Path, off
+	return &located
+}
+
+// NextData is DataFinder: the first run of grains at or after off that are no
+// holes, as byte offsets. It returns io.EOF when only holes follow.
+func (f *File) NextData(off int64) (start, end int64, err error) {
+	grain := int64(f.tree.Grain)
+	first, err := f.seek(off/grain, false)
+	if err != nil {
+		return 0, 0, f.locate(err, off)
+	}
+	if first >= f.tree.Grains() || off >= f.tree.Size {
+		return 0, 0, io.EOF
+	}
+	last, err := f.seek(first+1, true)
+	if err != nil {
+		return 0, 0, f.locate(err, off)
+	}
+	return max(off, first*grain), min(last*grain, f.tree.Size), nil
+}
+
+// seek returns the first grain at or after from that is a hole, or is none;
+// past the last grain if there is no such.
+func (f *File) seek(from int64, hole bool) (int64, error) {
+	for from < f.tree.Grains() {
+		b, _, end, err := f.walk(f.repo.life, from)
+		if err != nil {
+			return 0, err
+		}
+		if b == nil && hole {
+			return from, nil
+		}
+		for ; b != nil && from < end; from++ {
+			if b.ids[from%format.Fanout].IsZero() == hole {
+				return from, nil
+			}
+		}
+		from = end
+	}
+	return from, nil
+}

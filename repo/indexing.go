@@ -1,0 +1,174 @@
+package repo
+
+import (
+	"context"
+	"fmt"
+
+	"granary/index"
+	"granary/repo/format"
+)
+
+// mergeTables is how many packs' tables are held at once while they are
+// merged: 64 tables are at most about 50 MiB, usually 1.
+const mergeTables = 64
+
+// refresh merges the packs of generations that the index has not seen.
+func (r *Repo) refresh(ctx context.Context) error {
+	r.mending.Lock()
+	defer r.mending.Unlock()
+	_, err := r.mergeMissing(ctx)
+	return err
+}
+
+// mergeMissing reads the tables of packs that manifests name and the index
+// lacks, and merges them. mending is held. A damaged pack does not keep the
+// others out.
+func (r *Repo) mergeMissing(ctx context.Context) (merged int, err error) {
+	list, err := r.Generations(ctx)
+	if err != nil {
+		return 0, err
+	}
+	missing, err := r.missingPacks(ctx, list)
+	if err != nil {
+		return 0, err
+	}
+	for len(missing) > 0 {
+		n := min(mergeTables, len(missing))
+		var tables []format.PackTable
+		for _, p := range missing[:n] {
+			t, err := r.packTable(ctx, p.PackName, int64(p.size), p.entries)
+			if damaged(err) {
+				r.log.Warn("a pack's table of contents cannot be read; run granary check", "err", err)
+				continue
+			}
+			if err != nil {
+				return merged, err
+			}
+			tables = append(tables, t)
+		}
+		if err := r.index.Merge(ctx, tables); err != nil {
+			return merged, err
+		}
+		merged += len(tables)
+		missing = missing[n:]
+	}
+	return merged, nil
+}
+
+// sizedPack is a pack as a manifest names it.
+type sizedPack struct {
+	format.PackName
+	size    uint32
+	entries int
+	kind    format.PackKind
+}
+
+func packsOf(g *format.Manifest) []sizedPack {
+	packs := make([]sizedPack, len(g.Packs))
+	for i, p := range g.Packs {
+		packs[i] = sizedPack{format.PackName{Session: g.Session, Number: p.Number}, p.Size, int(p.Entries), p.Kind}
+	}
+	return packs
+}
+
+func (r *Repo) missingPacks(ctx context.Context, list *Listing) (missing []sizedPack, err error) {
+	err = r.index.View(ctx, func(v *index.View) error {
+		for _, g := range list.Generations {
+			for _, p := range packsOf(g.Manifest) {
+				has, err := v.Has(p.PackName)
+				if err != nil {
+					return err
+				}
+				if !has {
+					missing = append(missing, p)
+				}
+			}
+		}
+		return nil
+	})
+	return missing, err
+}
+
+// packTable reads and checks a pack's table of contents.
+func (r *Repo) packTable(ctx context.Context, name format.PackName, size int64, entries int) (format.PackTable, error) {
+	fail := func(err error) (format.PackTable, error) {
+		return format.PackTable{}, &DamageError{Object: name.String(), Err: err}
+	}
+	tail := make([]byte, format.TableSize(entries))
+	if size < int64(format.PackHeaderSize+len(tail)) {
+		return fail(format.ErrCorrupt)
+	}
+	header := make([]byte, format.PackHeaderSize)
+	err := r.store.ReadAt(ctx, name.String(), header, 0)
+	if err == nil {
+		err = r.store.ReadAt(ctx, name.String(), tail, size-int64(len(tail)))
+	}
+	var t format.PackTable
+	if err == nil {
+		t, err = format.ParseTable(name, r.config.Repo, r.config.Grain, size, header, tail)
+	}
+	if damaged(err) {
+		return fail(err)
+	}
+	return t, err
+}
+
+// RebuildIndex throws the index away and makes it again. It returns the number
+// of packs that it has.
+func (r *Repo) RebuildIndex(ctx context.Context) (packs int, err error) {
+	r.mending.Lock()
+	defer r.mending.Unlock()
+	if err := r.index.Reset(ctx); err != nil {
+		return 0, err
+	}
+	return r.mergeMissing(ctx)
+}
+
+// places finds where ids lie. Those that the index does not know are looked
+// for in packs that it has not merged, then, once a process, in an index that
+// is made anew. What still has no place is not in the repository.
+func (r *Repo) places(ctx context.Context, ids []format.ID, places []index.Place) error {
+	find := func() (complete bool, err error) {
+		err = r.index.View(ctx, func(v *index.View) error { return v.Find(ids, places) })
+		if err != nil {
+			return false, err
+		}
+		for i, p := range places {
+			if p.IsZero() && !ids[i].IsZero() {
+				return false, nil
+			}
+		}
+		return true, nil
+	}
+	complete, err := find()
+	if err == nil && complete {
+		return nil
+	}
+	if err != nil {
+		r.log.Warn("index cannot be read; it is rebuilt", "err", err)
+	}
+	r.mending.Lock()
+	defer r.mending.Unlock()
+	if err == nil {
+		// Another goroutine may have mended it while this one waited.
+		if _, err := r.mergeMissing(ctx); err != nil {
+			return err
+		}
+		if complete, err = find(); err == nil && complete {
+			return nil
+		}
+	}
+	if r.rebuilt {
+		return err
+	}
+	r.log.Warn("index is incomplete; it is rebuilt from the packs")
+	r.rebuilt = true
+	if err := r.index.Reset(ctx); err != nil {
+		return fmt.Errorf("rebuild index: %w", err)
+	}
+	if _, err := r.mergeMissing(ctx); err != nil {
+		return fmt.Errorf("rebuild index: %w", err)
+	}
+	_, err = find()
+	return err
+}

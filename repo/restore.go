@@ -1,0 +1,183 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"granary/repo/format"
+	"granary/repo/storage"
+)
+
+// RestoreOptions say how files are written out.
+type RestoreOptions struct {
+	// Force replaces files that exist.
+	Force bool
+	// Progress, if not nil, is told of bytes that are done, holes included,
+	// from any goroutine.
+	Progress func(bytes int64)
+}
+
+// restoreBytes is what one goroutine reads and writes at a time.
+const restoreBytes = 4 << 20
+
+// Restore writes files of a generation below the folder dir, all if paths is
+// empty. Each byte is verified, holes stay holes, and a file appears under its
+// name only when it is whole and durable. Nothing is written outside of dir,
+// whatever links lie in it. It returns fs.ErrExist for a file that exists,
+// unless forced, and a DamageError for one that cannot be read; the files
+// before it stay.
+func (r *Repo) Restore(ctx context.Context, g *Generation, paths []string, dir string, options RestoreOptions) error {
+	if len(paths) == 0 {
+		for _, f := range g.Files {
+			paths = append(paths, f.Path)
+		}
+	}
+	for _, p := range paths {
+		if g.File(p) == nil {
+			return fmt.Errorf("restore %q of %s: %w", p, g, ErrNotFound)
+		}
+		if !filepath.IsLocal(filepath.FromSlash(p)) {
+			return fmt.Errorf("restore %q of %s: this system cannot have a file of that name", p, g)
+		}
+	}
+	if err := storage.MakeDirs(dir, 0o777); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	defer root.Close()
+	if !options.Force {
+		for _, p := range paths {
+			if _, err := root.Lstat(p); err == nil {
+				return fmt.Errorf("restore %q: %w in %s", p, fs.ErrExist, dir)
+			}
+		}
+	}
+	for _, p := range paths {
+		f, err := r.OpenFile(g, p)
+		if err == nil {
+			err = r.restoreFile(ctx, f, root, options)
+		}
+		if err != nil {
+			return fmt.Errorf("restore %q: %w", p, err)
+		}
+	}
+	return nil
+}
+
+// restoreFile writes under a passing name, then moves the file into place.
+func (r *Repo) restoreFile(ctx context.Context, f *File, root *os.Root, options RestoreOptions) (err error) {
+	name := f.entry.Path
+	folder := path.Dir(name)
+	if err := root.MkdirAll(folder, 0o777); err != nil {
+		return err
+	}
+	passing := path.Join(folder, "."+path.Base(name)+".granary-"+format.NewSessionID().String()[:8])
+	if len(path.Base(passing)) > 255 {
+		passing = path.Join(folder, ".granary-"+format.NewSessionID().String())
+	}
+	out, err := root.OpenFile(passing, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, root.Remove(passing))
+		}
+	}()
+	err = f.copyTo(ctx, out, options.Progress)
+	if err == nil {
+		err = out.Sync()
+	}
+	if err = errors.Join(err, out.Close()); err != nil {
+		return err
+	}
+	if err := root.Chmod(passing, fs.FileMode(f.entry.Mode).Perm()); err != nil {
+		return err
+	}
+	modified := time.Unix(0, f.entry.ModTime)
+	if err := root.Chtimes(passing, modified, modified); err != nil {
+		return err
+	}
+	if !options.Force {
+		// A file that came meanwhile is not replaced.
+		if _, err := root.Lstat(name); err == nil {
+			return fs.ErrExist
+		}
+	}
+	if err := root.Rename(passing, name); err != nil {
+		return err
+	}
+	return storage.SyncDir(filepath.Join(root.Name(), filepath.FromSlash(folder)))
+}
+
+// copyTo writes the file's data, in parallel and verified, and leaves out its
+// holes.
+func (f *File) copyTo(ctx context.Context, out *os.File, progress func(int64)) error {
+	if err := out.Truncate(f.Size()); err != nil {
+		return err
+	}
+	if progress == nil {
+		progress = func(int64) {}
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0) + 1)
+	for off := int64(0); off < f.Size(); {
+		start, end, err := f.NextData(off)
+		if errors.Is(err, io.EOF) {
+			progress(f.Size() - off)
+			break
+		}
+		if err != nil {
+			return errors.Join(err, g.Wait())
+		}
+		progress(start - off)
+		for at := start; at < end && ctx.Err() == nil; at += restoreBytes {
+			g.Go(func() error {
+				n := min(restoreBytes, end-at)
+				if err := f.copyRange(ctx, out, at, n); err != nil {
+					return err
+				}
+				progress(n)
+				return nil
+			})
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		off = end
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+func (f *File) copyRange(ctx context.Context, out *os.File, off, n int64) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	buf := runBuffers.Get().(*[]byte)
+	defer runBuffers.Put(buf)
+	if int64(cap(*buf)) < n {
+		*buf = make([]byte, n)
+	}
+	p := (*buf)[:n]
+	if _, err := f.ReadAt(p, off); err != nil {
+		return err
+	}
+	_, err := out.WriteAt(p, off)
+	return err
+}

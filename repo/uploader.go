@@ -1,0 +1,166 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"granary/repo/format"
+)
+
+// uploader writes sealed packs beside the pipeline that fills others, and
+// merges them into the index when many have gathered.
+type uploader struct {
+	repo    *Repo
+	known   *knownGrains
+	queue   chan *packer
+	free    chan []byte // buffers to fill
+	workers sync.WaitGroup
+	stop    context.CancelFunc
+	once    sync.Once
+
+	mu      sync.Mutex // guards what follows
+	done    *sync.Cond // on mu: pending has become 0
+	pending int        // packs sent and not yet written
+	packs   []format.ManifestPack
+	plain   int64
+	tables  []format.PackTable // written and not merged
+	entries int                // in tables
+	err     error              // sticky
+}
+
+// uploaders is the number of packs written at once: one that waits for its
+// fsync and one that is on its way.
+const uploaders = 2
+
+func newUploader(r *Repo, known *knownGrains) *uploader {
+	u := &uploader{repo: r, known: known, queue: make(chan *packer), free: make(chan []byte, uploaders+2)}
+	u.done = sync.NewCond(&u.mu)
+	for range cap(u.free) {
+		u.free <- nil
+	}
+	// Not the caller's context: a pack is written whole or not at all, and
+	// Close waits for the rest.
+	ctx, stop := context.WithCancel(context.Background())
+	u.stop = stop
+	for range uploaders {
+		u.workers.Go(func() { u.run(ctx) })
+	}
+	return u
+}
+
+// buffer waits for one of the few buffers, so that memory stays bounded when
+// storage is slow.
+func (u *uploader) buffer() []byte { return <-u.free }
+
+func (u *uploader) send(ctx context.Context, p *packer) error {
+	u.mu.Lock()
+	err := u.err
+	if err == nil {
+		u.pending++
+	}
+	u.mu.Unlock()
+	if err != nil {
+		u.free <- p.buf
+		return err
+	}
+	select {
+	case u.queue <- p:
+		return nil
+	case <-ctx.Done():
+		u.finish(p, ctx.Err())
+		return ctx.Err()
+	}
+}
+
+func (u *uploader) run(ctx context.Context) {
+	for p := range u.queue {
+		err := ctx.Err()
+		if err == nil {
+			err = u.repo.store.Create(ctx, p.table.Name.String(), p.buf)
+		}
+		if err != nil {
+			err = fmt.Errorf("write pack: %w", err)
+		}
+		if u.finish(p, err) {
+			if err := u.merge(ctx); err != nil {
+				u.repo.log.Debug("merge into index put off", "err", err)
+			}
+		}
+	}
+}
+
+// finish notes a pack as written, or the session as dead. It tells whether it
+// is time to merge.
+func (u *uploader) finish(p *packer, err error) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if err != nil {
+		u.err = errors.Join(u.err, err)
+	} else {
+		u.packs = append(u.packs, p.manifest())
+		u.plain += p.plain
+		u.tables = append(u.tables, p.table)
+		u.entries += len(p.table.Entries)
+	}
+	u.free <- p.buf
+	u.pending--
+	if u.pending == 0 {
+		u.done.Broadcast()
+	}
+	return u.entries >= u.repo.options.MergeGrains
+}
+
+// wait returns when each pack sent is durable, or with the first error.
+func (u *uploader) wait() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for u.pending > 0 {
+		u.done.Wait()
+	}
+	return u.err
+}
+
+// merge moves the written packs into the index, and forgets their grains.
+func (u *uploader) merge(ctx context.Context) error {
+	u.mu.Lock()
+	tables := u.tables
+	u.tables, u.entries = nil, 0
+	u.mu.Unlock()
+	if err := u.repo.index.Merge(ctx, tables); err != nil {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.tables = append(u.tables, tables...)
+		for _, t := range tables {
+			u.entries += len(t.Entries)
+		}
+		return err
+	}
+	u.known.forget(tables)
+	return nil
+}
+
+func (u *uploader) written() (packs []format.ManifestPack, plain, stored int64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	packs = slices.Clone(u.packs)
+	slices.SortFunc(packs, func(a, b format.ManifestPack) int { return int(int64(a.Number) - int64(b.Number)) })
+	for _, p := range packs {
+		stored += int64(p.Size)
+	}
+	return packs, u.plain, stored
+}
+
+// close lets the workers finish the pack that they write, and waits.
+func (u *uploader) close() error {
+	u.once.Do(func() {
+		u.stop()
+		close(u.queue)
+	})
+	u.workers.Wait()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.err
+}

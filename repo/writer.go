@@ -1,0 +1,173 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"granary/repo/format"
+	"granary/repo/storage"
+)
+
+// Writer is a session that writes one generation: Add its files, one after
+// the other, then Commit. It is not safe for concurrent use. Close it, also
+// after Commit. After an error of storage it is dead for good.
+type Writer struct {
+	repo    *Repo
+	id      format.SessionID
+	started time.Time
+	known   *knownGrains
+
+	packers [format.Nodes + 1]*packer
+	numbers uint32
+	put     *uploader
+
+	readBytes int64
+	tried     bool // a commit was begun: what it left may be a generation
+	closed    bool
+}
+
+// NewWriter begins a session. purpose is for people who look at sessions that
+// are open, as "capture web".
+func (r *Repo) NewWriter(ctx context.Context, program, purpose string) (*Writer, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		r.log.Debug("host name is unknown", "err", err)
+	}
+	w := &Writer{repo: r, id: format.NewSessionID(), started: time.Now()}
+	session := format.Session{ID: w.id, Started: w.started.UnixNano(), PID: uint32(os.Getpid()), Host: host, Program: program, Purpose: purpose}
+	b, err := session.Marshal(r.config.Repo)
+	if err != nil {
+		return nil, err
+	}
+	// Before the packs are listed: a prune that begins later sees us and
+	// waits, one that began earlier has condemned packs that we then see.
+	if err := r.store.Create(ctx, format.SessionName(w.id), b); err != nil {
+		return nil, fmt.Errorf("begin session: %w", err)
+	}
+	if err := r.refresh(ctx); err != nil {
+		return nil, errors.Join(err, w.endSession())
+	}
+	if w.known, err = r.newKnownGrains(ctx); err != nil {
+		return nil, errors.Join(err, w.endSession())
+	}
+	w.put = newUploader(r, w.known)
+	return w, nil
+}
+
+// ID is the session's ID.
+func (w *Writer) ID() format.SessionID { return w.id }
+
+// store adds a grain to the pack that is being filled.
+func (w *Writer) store(ctx context.Context, kind format.PackKind, e format.Entry, stored []byte) error {
+	p := w.packers[kind]
+	if p != nil && p.full(len(stored), w.repo.options.PackBytes) {
+		if err := w.flush(ctx, kind); err != nil {
+			return err
+		}
+		p = nil
+	}
+	if p == nil {
+		w.numbers++
+		name := format.PackName{Session: w.id, Number: w.numbers}
+		p = newPacker(w.repo.config.Repo, name, kind, w.put.buffer())
+		w.packers[kind] = p
+	}
+	p.add(e, stored)
+	return nil
+}
+
+// flush seals the pack that is being filled, and hands it on to be written.
+func (w *Writer) flush(ctx context.Context, kind format.PackKind) error {
+	p := w.packers[kind]
+	if p == nil {
+		return nil
+	}
+	w.packers[kind] = nil
+	if err := p.seal(w.repo.config.Repo, w.repo.config.Grain); err != nil {
+		return err
+	}
+	return w.put.send(ctx, p)
+}
+
+// Commit makes the generation that m describes. It fills in the session, the
+// name's suffix, the sizes and the packs. When it returns nil the generation
+// is durable. After ErrRevoked there is none.
+func (w *Writer) Commit(ctx context.Context, m *format.Manifest) (*Generation, error) {
+	for _, kind := range []format.PackKind{format.Data, format.Nodes} {
+		if err := w.flush(ctx, kind); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.put.wait(); err != nil {
+		return nil, err
+	}
+	m.Session = w.id
+	m.Started = w.started.UnixNano()
+	m.Packs, m.NewBytes, m.StoredBytes = w.put.written()
+	m.ReadBytes = w.readBytes
+	if err := w.name(ctx, m); err != nil {
+		return nil, err
+	}
+	m.Finished = time.Now().UnixNano()
+	b, err := m.Marshal(w.repo.config.Repo)
+	if err != nil {
+		return nil, err
+	}
+	w.tried = true
+	err = w.repo.store.Create(ctx, format.ManifestName(w.id), b)
+	if errors.Is(err, storage.ErrExists) {
+		return nil, fmt.Errorf("commit generation: %w", ErrRevoked)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("commit generation: %w", err)
+	}
+	if err := w.put.merge(ctx); err != nil {
+		// The index is a cache: whoever opens the repository next makes
+		// up for it.
+		w.repo.log.Debug("merge into index put off", "err", err)
+	}
+	return &Generation{Manifest: m, Name: m.Generation()}, nil
+}
+
+// name gives m a suffix if its VM has a generation of the same second.
+func (w *Writer) name(ctx context.Context, m *format.Manifest) error {
+	list, err := w.repo.Generations(ctx)
+	if err != nil {
+		return err
+	}
+	taken := map[string]bool{}
+	for _, g := range list.Of(m.VM) {
+		taken[g.Name] = true
+	}
+	m.Suffix = 0
+	for n := uint16(2); taken[m.Generation()]; n++ {
+		m.Suffix = n
+	}
+	return nil
+}
+
+// Close ends the session. One that was not committed removes its packs: no
+// other session refers to packs of one that has not committed.
+func (w *Writer) Close() error {
+	if w.closed {
+		return nil
+	}
+	w.closed = true
+	err := w.put.close()
+	if !w.tried {
+		err = nil // Add or Commit reported it
+		packs, _, _ := w.put.written()
+		for _, p := range packs {
+			name := format.PackName{Session: w.id, Number: p.Number}
+			err = errors.Join(err, w.repo.store.Remove(context.Background(), name.String()))
+		}
+	}
+	return errors.Join(err, w.endSession())
+}
+
+func (w *Writer) endSession() error {
+	return w.repo.store.Remove(context.Background(), format.SessionName(w.id))
+}
