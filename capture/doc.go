@@ -1,0 +1,70 @@
+// Package capture takes a virtual machine at one point in time: it plans which
+// files belong to it, quiesces it, reads the frozen disks into a repository,
+// and brings the machine back to how it was found.
+//
+// What it promises:
+//   - All disks of one generation, and the configuration with them, are of one
+//     point in time, or there is no generation.
+//   - Whatever happens, the machine is brought back: each step is written to a
+//     journal on this host before it acts on the machine. What an interrupted
+//     capture left is put right by the next capture, or by Recover.
+//   - Only snapshots that granary made are removed, found by their own name.
+//   - No file of the machine is ever written to.
+//
+// Start from Capture, then NewPlan, Recover. Hypervisor is what a driver has
+// to offer; package vmrun has one. Packages vmx and vmdk read the formats.
+package capture
+
+import (
+	"context"
+	"errors"
+
+	"granary/capture/vmrun"
+)
+
+var (
+	// ErrRunning means that a VM runs, or cannot be proven not to.
+	ErrRunning = errors.New("virtual machine is running")
+	// ErrRaw means that a disk is a device, which cannot be captured.
+	ErrRaw = errors.New("raw device")
+	// ErrNoDisks means that a configuration names no disk to capture.
+	ErrNoDisks = errors.New("virtual machine has no disks")
+	// ErrMissing means that a file that a disk is made of does not exist.
+	ErrMissing = errors.New("file is missing")
+	// ErrBusy means that another granary is at work on the VM.
+	ErrBusy = errors.New("another granary is at work on this virtual machine")
+	// ErrName means that the name is taken by another VM.
+	ErrName = errors.New("another virtual machine has this name")
+)
+
+// Hint is what an operator can do about an error of this package.
+func Hint(err error) string {
+	var hinted interface{ Hint() string }
+	switch {
+	case errors.As(err, &hinted):
+		return hinted.Hint()
+	case errors.Is(err, ErrRaw):
+		return "a raw device cannot be captured as a file; detach it, or back it up inside the guest"
+	case errors.Is(err, ErrName):
+		return "choose another name with --name"
+	case errors.Is(err, ErrBusy):
+		return "wait for it to end, or end it; granary recover puts right what a killed one left"
+	}
+	return ""
+}
+
+// Hypervisor starts, stops and snapshots VMs, each named by its .vmx file. Its
+// calls have deadlines of their own. A call that changes a VM is not torn by
+// its context.
+type Hypervisor interface {
+	Running(ctx context.Context, vmx string) (bool, error)
+	Start(ctx context.Context, vmx string) error
+	Stop(ctx context.Context, vmx string, mode vmrun.Mode) error
+	Suspend(ctx context.Context, vmx string, mode vmrun.Mode) error
+	Snapshot(ctx context.Context, vmx, name string) error
+	Snapshots(ctx context.Context, vmx string) ([]string, error)
+	DeleteSnapshot(ctx context.Context, vmx, name string) error
+	// WaitOrphans returns when no call that a killed granary left behind
+	// works on the VM any more.
+	WaitOrphans(ctx context.Context, vmx string) error
+}

@@ -1,0 +1,57 @@
+package capture
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"granary/repo"
+	"granary/repo/format"
+)
+
+// newest is the VM's newest generation. It returns ErrName when the name
+// belongs to another VM.
+func (c *run) newest(ctx context.Context) (*repo.Generation, error) {
+	list, err := c.repo.Generations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	of := list.Of(c.plan.Name)
+	if len(of) == 0 {
+		return nil, nil
+	}
+	g := of[len(of)-1]
+	if other := c.another(g.Manifest); other != "" {
+		return nil, fmt.Errorf("%w: %q is %s in this repository, not %s", ErrName, c.plan.Name, other, c.plan.VMX)
+	}
+	return g, nil
+}
+
+// another names the VM of a manifest if it is not the one planned. A VM that
+// was moved keeps its UUID; one that was copied keeps it too, but then the
+// first is still in its place.
+func (c *run) another(m *format.Manifest) string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = ""
+	}
+	path, uuid := m.Fact("vm.path"), m.Fact("vm.uuid")
+	samePath := path == c.plan.VMX && m.Fact("host") == host
+	switch {
+	case uuid != "" && c.plan.UUID != "" && uuid != c.plan.UUID:
+		return path + " with UUID " + uuid
+	case samePath:
+		return ""
+	case uuid == "" || c.plan.UUID == "":
+		return path + " of host " + m.Fact("host")
+	case m.Fact("host") == host && exists(path) && !sameFile(path, c.plan.VMX):
+		return path + ", which is still there with the same UUID"
+	}
+	return ""
+}
+
+func sameFile(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
+}

@@ -1,0 +1,227 @@
+package capture
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"granary/repo/storage"
+)
+
+// Step is what a journal says is about to be done, or has been.
+type Step string
+
+// The steps of a capture that act on a VM. Each stands in the journal before
+// it is taken; the past ones are written when it has succeeded.
+const (
+	stepBegin       Step = "begin"
+	stepStop        Step = "stop"
+	stepStopped     Step = "stopped"
+	stepSuspend     Step = "suspend"
+	stepSuspended   Step = "suspended"
+	stepSnapshot    Step = "snapshot"
+	stepSnapshotted Step = "snapshotted"
+	stepStart       Step = "start"
+	stepStarted     Step = "started"
+	stepDelete      Step = "delete"
+	stepDeleted     Step = "deleted"
+)
+
+// failed is the step that says that s was not done, and will not be.
+func (s Step) failed() Step { return s + "-failed" }
+
+// Intent is a journal's first record: what recovery has to know.
+type Intent struct {
+	VMX      string            `json:"vmx"`
+	Found    State             `json:"found"`
+	Method   Method            `json:"method"`
+	Snapshot string            `json:"snapshot"` // the name of ours, if one is made
+	Driver   map[string]string `json:"driver"`   // how to reach the hypervisor; no passwords
+	Settle   time.Duration     `json:"settle"`   // how long a stop may take effect late
+	Host     string            `json:"host"`
+	PID      int               `json:"pid"`
+}
+
+// record is a line of a journal.
+type record struct {
+	Step   Step      `json:"step"`
+	Time   time.Time `json:"time"`
+	Intent *Intent   `json:"intent,omitempty"`
+}
+
+// journal is a file that says what a capture was about to do to a VM. It
+// exists while the VM may be other than it was found.
+type journal struct {
+	path   string
+	lock   *flock.Flock
+	file   *os.File
+	intent Intent
+	steps  []record
+}
+
+const (
+	journalsDir = "journals"
+	journalExt  = ".journal"
+	lockExt     = ".lock"
+)
+
+// lockVM takes the lock of a VM on this host. It returns ErrBusy where another
+// process has it. A journal that lies there is read; else there is none yet.
+func lockVM(stateDir, vmx string) (*journal, error) {
+	dir := filepath.Join(stateDir, journalsDir)
+	if err := storage.MakeDirs(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make journal: %w", err)
+	}
+	// One VM, one journal, whatever link leads to it.
+	real, err := filepath.EvalSymlinks(vmx)
+	if err != nil {
+		real = vmx // recovery of a VM that has been moved away
+	}
+	sum := sha256.Sum256([]byte(real))
+	return lockJournal(filepath.Join(dir, fmt.Sprintf("%x%s", sum[:12], journalExt)))
+}
+
+func lockJournal(path string) (*journal, error) {
+	j := &journal{path: path, lock: flock.New(strings.TrimSuffix(path, journalExt) + lockExt)}
+	ok, err := j.lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("lock journal: %w", err)
+	}
+	if !ok {
+		return nil, ErrBusy
+	}
+	if err := j.read(); err != nil {
+		return nil, errors.Join(err, j.lock.Close())
+	}
+	return j, nil
+}
+
+// read takes in what an earlier process wrote. A last line that is torn was
+// never acted on.
+func (j *journal) read() error {
+	data, err := os.ReadFile(j.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read journal: %w", err)
+	}
+	for line := range bytes.Lines(data) {
+		var r record
+		if err := json.Unmarshal(line, &r); err != nil {
+			break
+		}
+		j.steps = append(j.steps, r)
+	}
+	if len(j.steps) == 0 {
+		// Killed before the first record was whole: nothing was done.
+		return j.remove()
+	}
+	if j.steps[0].Intent == nil {
+		return fmt.Errorf("read journal %s: it does not say of which VM it is", j.path)
+	}
+	j.intent = *j.steps[0].Intent
+	return nil
+}
+
+// pending tells whether the journal waits for recovery.
+func (j *journal) pending() bool { return len(j.steps) > 0 }
+
+// has tells whether a step was written.
+func (j *journal) has(step Step) bool {
+	return slices.ContainsFunc(j.steps, func(r record) bool { return r.Step == step })
+}
+
+// unconfirmed tells whether a step was asked for and has neither succeeded nor
+// failed since, and when it was asked for.
+func (j *journal) unconfirmed(asked, done Step) (at time.Time, open bool) {
+	for _, r := range j.steps {
+		switch r.Step {
+		case asked:
+			at, open = r.Time, true
+		case done, asked.failed():
+			open = false
+		}
+	}
+	return at, open
+}
+
+// begin makes the journal durable, with what recovery has to know.
+func (j *journal) begin(intent Intent) error {
+	j.intent = intent
+	f, err := os.OpenFile(j.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("begin journal: %w", err)
+	}
+	j.file = f
+	if err := j.write(record{Step: stepBegin, Time: time.Now(), Intent: &intent}); err != nil {
+		return err
+	}
+	return storage.SyncDir(filepath.Dir(j.path))
+}
+
+// note writes a step durably.
+func (j *journal) note(s Step) error {
+	if j.file == nil {
+		f, err := os.OpenFile(j.path, os.O_WRONLY|os.O_APPEND, 0o600)
+		if err != nil {
+			return fmt.Errorf("write journal: %w", err)
+		}
+		// A torn line must not swallow this one.
+		if _, err := f.WriteString("\n"); err != nil {
+			return errors.Join(fmt.Errorf("write journal: %w", err), f.Close())
+		}
+		j.file = f
+	}
+	return j.write(record{Step: s, Time: time.Now()})
+}
+
+func (j *journal) write(r record) error {
+	line, err := json.Marshal(r)
+	if err == nil {
+		_, err = j.file.Write(append(line, '\n'))
+	}
+	if err == nil {
+		err = j.file.Sync()
+	}
+	if err != nil {
+		return fmt.Errorf("write journal: %w", err)
+	}
+	j.steps = append(j.steps, r)
+	return nil
+}
+
+// remove says that the VM is as it was found.
+func (j *journal) remove() error {
+	err := j.closeFile()
+	if rmErr := os.Remove(j.path); rmErr != nil && !errors.Is(rmErr, fs.ErrNotExist) {
+		err = errors.Join(err, rmErr)
+	}
+	j.steps = nil
+	return errors.Join(err, storage.SyncDir(filepath.Dir(j.path)))
+}
+
+func (j *journal) closeFile() error {
+	if j.file == nil {
+		return nil
+	}
+	err := j.file.Close()
+	j.file = nil
+	return err
+}
+
+// close lets go of the VM's lock. The lock's file stays: removing it would let
+// two processes hold locks of one name.
+func (j *journal) close() error {
+	return errors.Join(j.closeFile(), j.lock.Close())
+}

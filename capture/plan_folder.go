@@ -1,0 +1,82 @@
+package capture
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"granary/capture/vmx"
+	"granary/repo/format"
+)
+
+// roles of files in a VM's folder, by extension. Swap (.vswp), redo logs of
+// disks that forget (.REDO) and locks (.lck) stay out, and so do disks that
+// nothing refers to.
+var roles = map[string]format.Role{
+	".vmxf": format.RoleConfig, ".vmsd": format.RoleConfig, ".nvram": format.RoleConfig,
+	".vmpl": format.RoleConfig, ".vmtm": format.RoleConfig, ".cfg": format.RoleConfig,
+	".cpt": format.RoleConfig, ".vmtx": format.RoleConfig,
+	".vmsn": format.RoleMemory, ".vmss": format.RoleMemory, ".vmem": format.RoleMemory,
+	".log": format.RoleLog,
+}
+
+// folder plans what lies beside the configuration.
+func (p *planner) folder() error {
+	entries, err := os.ReadDir(p.dir)
+	if err != nil {
+		return fmt.Errorf("read the VM's folder: %w", err)
+	}
+	for _, e := range entries {
+		role, ours := roles[strings.ToLower(filepath.Ext(e.Name()))]
+		if !ours || !e.Type().IsRegular() {
+			continue
+		}
+		if strings.EqualFold(filepath.Ext(e.Name()), ".vmss") {
+			p.plan.Suspended = true
+		}
+		if err := p.add(filepath.Join(p.dir, e.Name()), role); err != nil {
+			return err
+		}
+	}
+	for key, role := range map[string]format.Role{"nvram": format.RoleConfig, "checkpoint.vmState": format.RoleMemory} {
+		name, ok := p.config.Get(key)
+		if path := resolve(p.dir, name); ok && name != "" && exists(path) {
+			if err := p.add(path, role); err != nil {
+				return err
+			}
+			p.plan.Suspended = p.plan.Suspended || role == format.RoleMemory
+		}
+	}
+	return nil
+}
+
+// maxSnapshots bounds what a .vmsd file makes granary look for.
+const maxSnapshots = 1000
+
+// snapshots plans the disks of all snapshots, those of side branches too, so
+// that a restored VM can still go back to each.
+func (p *planner) snapshots() error {
+	path := strings.TrimSuffix(p.plan.VMX, filepath.Ext(p.plan.VMX)) + ".vmsd"
+	data, err := readSmall(path, vmx.MaxSize)
+	if err != nil || len(strings.TrimSpace(string(data))) == 0 {
+		return nil // a VM without snapshots has no such file, or an empty one
+	}
+	list, err := vmx.Parse(data)
+	if err != nil {
+		p.warn("%s cannot be read (%v): snapshots off the current chain are not captured", path, err)
+		return nil
+	}
+	for i := range maxSnapshots {
+		for j := range maxSnapshots {
+			name, ok := list.Get(fmt.Sprintf("snapshot%d.disk%d.fileName", i, j))
+			if !ok {
+				break
+			}
+			if err := p.disk(resolve(p.dir, name), 0); err != nil {
+				p.warn("a disk of a snapshot is not captured: %v", err)
+			}
+		}
+	}
+	return nil
+}

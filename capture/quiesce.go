@@ -1,0 +1,249 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"granary/capture/vmrun"
+	"granary/repo/format"
+)
+
+// Method is how a guest is kept from writing.
+type Method string
+
+// The methods, as the command line names them.
+const (
+	StopSnapshot Method = "stop-snapshot"
+	Snapshot     Method = "snapshot"
+	Stop         Method = "stop"
+	Suspend      Method = "suspend"
+	None         Method = "none"
+)
+
+// Methods are all methods, the recommended one first.
+var Methods = []Method{StopSnapshot, Snapshot, Stop, Suspend, None}
+
+// State is how a VM was found.
+type State string
+
+// The states of a VM.
+const (
+	Running   State = "running"
+	Off       State = "off"
+	Suspended State = "suspended"
+)
+
+// snapshotPrefix begins the names of granary's snapshots; a session's ID
+// follows, so that no other snapshot ever has the same.
+const snapshotPrefix = "granary-"
+
+// machine is a VM that is being captured: each change to it is in the journal
+// before it is made.
+type machine struct {
+	hv      Hypervisor
+	vmx     string
+	journal *journal
+	log     *slog.Logger
+	step    func(string) // tells people what is being done
+
+	downSince time.Time // zero while the guest is up
+	downtime  time.Duration
+}
+
+// act writes a step to the journal, takes it, and writes that it is done, or
+// that it failed and will not take effect later.
+func (m *machine) act(before, after Step, say string, do func() error) error {
+	m.step(say)
+	if err := m.journal.note(before); err != nil {
+		return err
+	}
+	err := do()
+	if err == nil {
+		return m.journal.note(after)
+	}
+	if certain(err) {
+		err = errors.Join(err, m.journal.note(before.failed()))
+	}
+	return err
+}
+
+// certain tells whether a call that failed changed nothing, now or later.
+func certain(err error) bool {
+	var snapshot *vmrun.SnapshotError
+	if errors.As(err, &snapshot) {
+		return snapshot.Sure && !snapshot.Made
+	}
+	return !errors.Is(err, vmrun.ErrTimeout) && !errors.Is(err, vmrun.ErrCanceled)
+}
+
+// stop stops the guest, softly; where that does not succeed and hard is
+// allowed, by force.
+func (m *machine) stop(ctx context.Context, hard bool) (format.Consistency, error) {
+	m.downSince = time.Now()
+	err := m.act(stepStop, stepStopped, "stopping the guest", func() error { return m.hv.Stop(ctx, m.vmx, vmrun.Soft) })
+	if err == nil {
+		return format.Clean, nil
+	}
+	if !hard || ctx.Err() != nil {
+		return 0, fmt.Errorf("stop: %w", err)
+	}
+	m.log.Warn("the guest did not stop softly; it is stopped hard, as asked for", "err", err)
+	err = m.act(stepStop, stepStopped, "stopping the guest hard", func() error { return m.hv.Stop(ctx, m.vmx, vmrun.Hard) })
+	if err != nil {
+		return 0, fmt.Errorf("stop: %w", err)
+	}
+	return format.Crash, nil
+}
+
+func (m *machine) suspend(ctx context.Context) error {
+	m.downSince = time.Now()
+	err := m.act(stepSuspend, stepSuspended, "suspending the guest", func() error { return m.hv.Suspend(ctx, m.vmx, vmrun.Soft) })
+	if err != nil {
+		return fmt.Errorf("suspend: %w", err)
+	}
+	return nil
+}
+
+func (m *machine) snapshot(ctx context.Context) error {
+	err := m.act(stepSnapshot, stepSnapshotted, "taking a snapshot", func() error {
+		return m.hv.Snapshot(ctx, m.vmx, m.journal.intent.Snapshot)
+	})
+	if err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	return nil
+}
+
+func (m *machine) start(ctx context.Context) error {
+	err := m.act(stepStart, stepStarted, "starting the guest", func() error { return m.hv.Start(ctx, m.vmx) })
+	if err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	if !m.downSince.IsZero() {
+		m.downtime += time.Since(m.downSince)
+		m.downSince = time.Time{}
+	}
+	return nil
+}
+
+// startTries is how often a guest that must run again is started.
+const startTries = 3
+
+// release brings the VM back to how it was found: running again first, since
+// its users wait, then without our snapshot. It looks at the VM instead of
+// trusting its own memory, so it serves the end of a capture, its failure, and
+// recovery alike. The journal goes only when the VM is as it was.
+func (m *machine) release(ctx context.Context) error {
+	var errs []error
+	if m.journal.intent.Found == Running {
+		if err := m.runAgain(ctx); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if err := m.deleteOurs(ctx); err != nil {
+		errs = append(errs, err)
+	}
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	return m.journal.remove()
+}
+
+func (m *machine) runAgain(ctx context.Context) error {
+	if err := m.settle(ctx); err != nil {
+		return err
+	}
+	var err error
+	for range startTries {
+		var running bool
+		if running, err = m.hv.Running(ctx, m.vmx); err == nil && running {
+			return nil
+		}
+		if err == nil {
+			if err = m.start(ctx); err == nil {
+				return nil
+			}
+		}
+		m.log.Warn("the guest does not run again yet", "vmx", m.vmx, "err", err)
+	}
+	return err
+}
+
+// settlePoll is how often a VM is looked at that may stop any moment.
+const settlePoll = 500 * time.Millisecond
+
+// settle waits, for as long as a stop that was asked for may still take
+// effect: a guest that looks alive could go down a moment later, and stay so.
+func (m *machine) settle(ctx context.Context) error {
+	for _, step := range []struct{ asked, done Step }{{stepStop, stepStopped}, {stepSuspend, stepSuspended}} {
+		asked, open := m.journal.unconfirmed(step.asked, step.done)
+		if !open {
+			continue
+		}
+		err := m.wait(ctx, asked, "waiting whether the stop still takes effect", func() bool {
+			running, err := m.hv.Running(ctx, m.vmx)
+			return err == nil && !running
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wait returns when done says so, or when what was asked for can no longer
+// take effect.
+func (m *machine) wait(ctx context.Context, asked time.Time, say string, done func() bool) error {
+	limit := m.journal.intent.Settle
+	// A clock that was set back must not make the wait longer.
+	if age := time.Since(asked); age > 0 {
+		limit -= age
+	}
+	m.step(say)
+	for end := time.Now().Add(limit); time.Now().Before(end) && !done(); {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(settlePoll):
+		}
+	}
+	return nil
+}
+
+// deleteOurs deletes the snapshot of this journal's name, if it is there.
+func (m *machine) deleteOurs(ctx context.Context) error {
+	name := m.journal.intent.Snapshot
+	asked, unsure := m.journal.unconfirmed(stepSnapshot, stepSnapshotted)
+	if name == "" || !unsure && !m.journal.has(stepSnapshotted) {
+		return nil
+	}
+	ours := func() (bool, error) {
+		names, err := m.hv.Snapshots(ctx, m.vmx)
+		return slices.Contains(names, name), err
+	}
+	if unsure {
+		err := m.wait(ctx, asked, "looking whether the snapshot was taken", func() bool {
+			there, err := ours()
+			return err == nil && there
+		})
+		if err != nil {
+			return err
+		}
+	}
+	there, err := ours()
+	if err != nil {
+		return fmt.Errorf("look for the snapshot %s: %w", name, err)
+	}
+	if !there {
+		return nil
+	}
+	err = m.act(stepDelete, stepDeleted, "merging the snapshot", func() error { return m.hv.DeleteSnapshot(ctx, m.vmx, name) })
+	if err != nil && !errors.Is(err, vmrun.ErrNoSnapshot) {
+		return fmt.Errorf("delete the snapshot %s: %w", name, err)
+	}
+	return nil
+}

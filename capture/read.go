@@ -1,0 +1,120 @@
+package capture
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"granary/repo"
+	"granary/repo/format"
+)
+
+// maxHeld bounds the small files that are kept in memory.
+const maxHeld = 64 << 20
+
+// hold reads the small files while the VM is at rest.
+func (c *run) hold() error {
+	left := int64(maxHeld)
+	for _, p := range c.plan.Files {
+		if p.Role != format.RoleConfig && p.Role != format.RoleLog {
+			continue
+		}
+		s, err := openSource(p)
+		if err != nil {
+			return err
+		}
+		entry := s.entry
+		s.Close()
+		if entry.Size > left {
+			if p.Role == format.RoleLog {
+				c.Log.Warn("a log is too long to be captured with the rest", "file", p.Source, "bytes", entry.Size)
+				c.held[p.Path] = heldFile{}
+				continue
+			}
+			return fmt.Errorf("%s has %d bytes: too many for a configuration file", p.Source, entry.Size)
+		}
+		data, err := readSmall(p.Source, left)
+		if err != nil {
+			return err
+		}
+		entry.Size = int64(len(data))
+		left -= entry.Size
+		c.held[p.Path] = heldFile{entry, data}
+	}
+	return nil
+}
+
+// readLast sorts the big files behind the small ones.
+var readLast = map[format.Role]int{format.RoleMemory: 1, format.RoleDisk: 2}
+
+// read captures all files of the plan, small ones first.
+func (c *run) read(ctx context.Context) error {
+	c.Step("reading")
+	order := slices.Clone(c.plan.Files)
+	slices.SortStableFunc(order, func(a, b PlannedFile) int { return cmp.Compare(readLast[a.Role], readLast[b.Role]) })
+	total := int64(0)
+	for _, p := range order {
+		if info, err := os.Stat(p.Source); err == nil {
+			total += info.Size()
+		}
+	}
+	c.Total(total)
+	for _, p := range order {
+		f, err := c.add(ctx, p)
+		if err != nil {
+			return err
+		}
+		if f != nil {
+			c.files = append(c.files, *f)
+		}
+	}
+	slices.SortFunc(c.files, func(a, b format.File) int { return strings.Compare(a.Path, b.Path) })
+	return nil
+}
+
+// add captures a file, from memory if it is held. It returns nil for one that
+// is left out.
+func (c *run) add(ctx context.Context, p PlannedFile) (*format.File, error) {
+	in := repo.Input{Parent: c.parentOf(p.Path), Progress: c.Progress}
+	if h, held := c.held[p.Path]; held {
+		if h.data == nil {
+			return nil, nil
+		}
+		in.File, in.Content = h.entry, bytes.NewReader(h.data)
+		f, err := c.writer.Add(ctx, in)
+		return &f, err
+	}
+	s, err := openSource(p)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	in.File, in.Content = s.entry, s
+	if !c.FullScan && repo.Unchanged(&s.entry, in.Parent) {
+		f := c.writer.Reuse(in)
+		if c.Progress != nil {
+			c.Progress(f.Size)
+		}
+		return &f, nil
+	}
+	f, err := c.writer.Add(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return &f, s.unchanged(p)
+}
+
+func (c *run) parentOf(path string) *repo.ParentFile {
+	if c.parent == nil {
+		return nil
+	}
+	f := c.parent.File(path)
+	if f == nil {
+		return nil
+	}
+	return &repo.ParentFile{Generation: c.parent, File: f}
+}

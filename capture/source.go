@@ -1,0 +1,54 @@
+package capture
+
+import (
+	"fmt"
+	"os"
+
+	"granary/repo"
+	"granary/repo/format"
+)
+
+// source is a file that is read for capture.
+type source struct {
+	*os.File
+	entry format.File
+}
+
+func openSource(p PlannedFile) (*source, error) {
+	f, err := openRegular(p.Source)
+	if err != nil {
+		return nil, err
+	}
+	s := &source{File: f}
+	if s.entry, err = describe(p, f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	adviseSequential(f)
+	return s, nil
+}
+
+// describe is a file as the manifest will name it, but for its content.
+func describe(p PlannedFile, f *os.File) (format.File, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return format.File{}, err
+	}
+	entry := format.File{Path: p.Path, Source: p.Source, Role: p.Role, Mode: uint32(info.Mode().Perm()),
+		Size: info.Size(), ModTime: info.ModTime().UnixNano()}
+	describeSystem(&entry, info)
+	return entry, nil
+}
+
+// unchanged fails when the file is not what it was when it was opened.
+func (s *source) unchanged(p PlannedFile) error {
+	now, err := describe(p, s.File)
+	if err != nil {
+		return err
+	}
+	was := s.entry
+	if now.Size != was.Size || now.ModTime != was.ModTime {
+		return fmt.Errorf("%s: %w (%d bytes before, %d after)", p.Source, repo.ErrChanged, was.Size, now.Size)
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package vmrun
+
+import (
+	"context"
+	"time"
+)
+
+// maxTries is how often a passing failure is met before it is believed.
+const maxTries = 3
+
+// call is one command of vmrun with all its repetitions.
+type call struct {
+	c        *Client
+	verb     string
+	vmx      string
+	rest     []string
+	outer    context.Context // the caller's: decides whether a try may begin
+	ctx      context.Context // ends a try that is under way
+	end      context.CancelFunc
+	pace     pace
+	begun    int           // tries begun
+	deadline time.Time     // of all tries together
+	whole    time.Duration // from the first try to the deadline
+}
+
+// query prepares a command that only looks: it ends when ctx does.
+func (c *Client) query(ctx context.Context, verb, vmx string, rest ...string) (*call, error) {
+	return c.prepare(ctx, ctx, c.Timeouts.withDefaults().Query, verb, vmx, rest)
+}
+
+// change prepares a command that changes a virtual machine. Once it runs, the
+// cancellation of ctx does not reach it: a snapshot or a merge that is torn
+// half-way is worse than one that is waited for. The deadline of ctx holds.
+func (c *Client) change(ctx context.Context, timeout time.Duration, verb, vmx string, rest ...string) (*call, error) {
+	return c.prepare(ctx, context.WithoutCancel(ctx), timeout, verb, vmx, rest)
+}
+
+func (c *Client) prepare(outer, inner context.Context, timeout time.Duration, verb, vmx string, rest []string) (*call, error) {
+	k := &call{c: c, verb: verb, vmx: vmx, rest: rest, outer: outer, pace: c.pace.withDefaults()}
+	if verb != verbList && verb != verbVersion {
+		var err error
+		if k.vmx, err = c.vmPath(verb, vmx); err != nil {
+			return nil, err
+		}
+	}
+	k.deadline = time.Now().Add(timeout)
+	if d, ok := outer.Deadline(); ok && d.Before(k.deadline) {
+		k.deadline = d
+	}
+	k.whole = time.Until(k.deadline)
+	k.ctx, k.end = context.WithDeadline(inner, k.deadline)
+	return k, nil
+}
+
+// try runs the command once. It refuses to begin where the caller's context is
+// already done.
+func (k *call) try() (result, error) {
+	if err := k.outer.Err(); err != nil {
+		return result{status: -1}, &Error{Verb: k.verb, VMX: k.vmx, Status: -1, kind: err,
+			Message: "not started: " + context.Cause(k.outer).Error()}
+	}
+	k.begun++
+	var args, shown []string
+	if k.verb != verbVersion {
+		args = k.c.args(k.verb, k.vmx, k.rest...)
+		shown = k.c.shownArgs(k.verb, k.vmx, k.rest...)
+	}
+	return k.c.run(k.ctx, k.verb, k.vmx, args, shown)
+}
+
+// again waits before the next try after err. It returns false where there is no
+// time for one or the caller wants none.
+func (k *call) again(err error) bool {
+	wait := k.pace.most
+	if shift := k.begun - 1; shift < 16 {
+		wait = min(wait, k.pace.first<<shift)
+	}
+	// A try that is killed right after it began is worse than none: a merge
+	// would be left half done. It gets at least a tenth of the whole time.
+	if time.Until(k.deadline) < wait+k.whole/10 {
+		return false
+	}
+	k.c.log().Warn("vmrun failed, trying again", "verb", k.verb, "vmx", k.vmx,
+		"try", k.begun, "wait", wait, "err", err)
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-k.outer.Done():
+		return false
+	}
+}
+
+// repeat tries until the command succeeds, fails for good or has failed
+// maxTries times.
+func (k *call) repeat() (result, error) {
+	for {
+		r, err := k.try()
+		if err == nil || !isTransient(err) || k.begun >= maxTries || !k.again(err) {
+			return r, err
+		}
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package vmrun
+
+func orphans(_, _ string) ([]int, error) { return nil, nil }

@@ -1,0 +1,57 @@
+package vmrun
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+)
+
+// defaultProgram is vmrun's name.
+const defaultProgram = "vmrun"
+
+// program returns the absolute path of vmrun: it is run from another directory,
+// where a relative one would name something else.
+func (c *Client) program() (string, error) {
+	name := c.Program
+	if name == "" {
+		name = defaultProgram
+	}
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return filepath.Abs(path)
+	}
+	if c.Program == "" {
+		for _, place := range installPlaces() {
+			if found, err := exec.LookPath(place); err == nil {
+				return found, nil
+			}
+		}
+	}
+	return "", err
+}
+
+// installPlaces is where VMware's installers put vmrun. Those of Windows and
+// macOS leave the PATH alone; a service on Linux often has a short one.
+func installPlaces() []string {
+	switch runtime.GOOS {
+	case "darwin":
+		return []string{
+			"/Applications/VMware Fusion.app/Contents/Public/vmrun",
+			"/Applications/VMware Fusion.app/Contents/Library/vmrun",
+			"/Library/Application Support/VMware Fusion/vmrun",
+		}
+	case "windows":
+		var places []string
+		for _, root := range []string{os.Getenv("ProgramFiles(x86)"), os.Getenv("ProgramFiles")} {
+			if root == "" {
+				continue
+			}
+			for _, product := range []string{"VMware Workstation", "VMware Player", "VMware VIX", "VMware Server"} {
+				places = append(places, filepath.Join(root, "VMware", product, "vmrun.exe"))
+			}
+		}
+		return places
+	}
+	return []string{"/usr/bin/vmrun", "/usr/local/bin/vmrun", "/opt/vmware/bin/vmrun", "/usr/lib/vmware/bin/vmrun"}
+}
