@@ -18,8 +18,6 @@ type Recovered struct {
 	Began time.Time
 	// Err is why the VM is not as it was found; its journal stays.
 	Err error
-	// Busy tells that another granary is at work on the VM: nothing was done.
-	Busy bool
 }
 
 // RecoverOptions say how to recover.
@@ -83,7 +81,7 @@ func Pending(stateDir string) ([]string, error) {
 func recoverOne(ctx context.Context, o RecoverOptions, path string) (r Recovered, met bool) {
 	j, err := lockJournal(path)
 	if errors.Is(err, ErrBusy) {
-		return Recovered{VMX: path, Busy: true, Err: err}, false
+		return Recovered{}, false
 	}
 	if err != nil {
 		return Recovered{VMX: path, Err: err}, true
@@ -112,9 +110,29 @@ func (j *journal) recover(ctx context.Context, o RecoverOptions) error {
 			o.Step(j.intent.VMX, what)
 		}
 	}}
-	// What the killed granary had begun goes on without it.
-	if err := hv.WaitOrphans(ctx, m.vmx); err != nil {
-		return fmt.Errorf("wait for what the interrupted capture began: %w", err)
+	if err := m.waitOrphans(ctx); err != nil {
+		return err
 	}
 	return m.release(ctx)
+}
+
+// What a killed granary had begun goes on without it, and without a deadline:
+// orphanTime is how long it is waited for, mergeTime where it may be merging.
+const (
+	orphanTime = 10 * time.Minute
+	mergeTime  = 6 * time.Hour
+)
+
+func (m *machine) waitOrphans(ctx context.Context) error {
+	limit := orphanTime
+	if _, merging := m.journal.unconfirmed(stepDelete, stepDeleted); merging {
+		limit = mergeTime
+	}
+	m.step("waiting for what the interrupted capture began")
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if err := m.hv.WaitOrphans(ctx, m.vmx); err != nil {
+		return fmt.Errorf("wait for what the interrupted capture began: %w", err)
+	}
+	return nil
 }

@@ -33,7 +33,6 @@ func sample(seed uint64, n int) []byte {
 type sparse struct {
 	size   int64
 	ranges map[int64][]byte // offset -> data
-	reads  int64
 }
 
 func (s *sparse) ReadAt(p []byte, off int64) (int, error) {

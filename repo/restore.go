@@ -132,9 +132,9 @@ func (f *File) copyTo(ctx context.Context, out *os.File, progress func(int64)) e
 	if progress == nil {
 		progress = func(int64) {}
 	}
-	g, ctx := errgroup.WithContext(ctx)
+	g, going := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0) + 1)
-	for off := int64(0); off < f.Size(); {
+	for off := int64(0); off < f.Size() && going.Err() == nil; {
 		start, end, err := f.NextData(off)
 		if errors.Is(err, io.EOF) {
 			progress(f.Size() - off)
@@ -144,18 +144,15 @@ func (f *File) copyTo(ctx context.Context, out *os.File, progress func(int64)) e
 			return errors.Join(err, g.Wait())
 		}
 		progress(start - off)
-		for at := start; at < end && ctx.Err() == nil; at += restoreBytes {
+		for at := start; at < end && going.Err() == nil; at += restoreBytes {
 			g.Go(func() error {
 				n := min(restoreBytes, end-at)
-				if err := f.copyRange(ctx, out, at, n); err != nil {
+				if err := f.copyRange(going, out, at, n); err != nil {
 					return err
 				}
 				progress(n)
 				return nil
 			})
-		}
-		if ctx.Err() != nil {
-			break
 		}
 		off = end
 	}

@@ -1,0 +1,41 @@
+# make demo   the main job on a VM made on the spot
+# make test   everything that must hold
+# make build  the program, as bin/granary
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0-dev)
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: build demo test lint setup fuzz clean
+
+build:
+	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/granary ./cmd/granary
+
+demo: setup build
+	$(GO) build -o bin/ ./integration/standin/vmrun ./integration/lab/vmlab
+	bash integration/demo.sh
+
+test: setup lint
+	$(GO) test -race -timeout 15m ./...
+
+# What has to build elsewhere is vetted for elsewhere.
+lint:
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'these files want gofmt'; exit 1; }
+	$(GO) vet ./...
+	GOOS=windows $(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+setup:
+	@bash integration/setup.sh
+
+# Each parser for a while: make fuzz FUZZTIME=5m
+FUZZTIME ?= 1m
+fuzz:
+	@set -e; for package in ./repo/format ./capture/vmx ./capture/vmdk; do \
+	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$package; \
+	  done; done
+
+clean:
+	rm -rf bin

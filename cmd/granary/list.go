@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"granary/capture"
+	"granary/repo"
+)
+
+func (p *program) listCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "list",
+		Usage:     "list generations",
+		ArgsUsage: "[VM]",
+		Description: "   granary list\n" +
+			"   granary list web --json",
+		Action: func(c *cli.Context) error {
+			if err := arguments(c, 0, 1, "at most one VM"); err != nil {
+				return err
+			}
+			return p.withRepo(c, func(r *repo.Repo) error { return p.list(c, r) })
+		},
+	}
+}
+
+func (p *program) list(c *cli.Context, r *repo.Repo) error {
+	list, err := r.Generations(c.Context)
+	if err != nil {
+		return err
+	}
+	generations := list.Generations
+	if vm := c.Args().First(); vm != "" {
+		if generations = list.Of(vm); len(generations) == 0 {
+			return fmt.Errorf("list: VM %q: %w", vm, repo.ErrNotFound)
+		}
+	}
+	if c.Bool("json") {
+		facts := make([]generationJSON, 0, len(generations))
+		for _, g := range generations {
+			facts = append(facts, factsOf(g))
+		}
+		err = p.printJSON(facts)
+	} else {
+		err = p.printList(generations)
+	}
+	if err != nil {
+		return err
+	}
+	p.remindOfRecovery(c)
+	if len(list.Damaged) > 0 {
+		return p.several(list.Damaged, exitDamage)
+	}
+	return nil
+}
+
+func (p *program) printList(generations []*repo.Generation) error {
+	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "VM\tGENERATION\tCONSISTENCY\tSIZE\tSTORED\tDOWNTIME\tDURATION")
+	for _, g := range generations {
+		downtime := "unknown"
+		if g.Downtime >= 0 {
+			downtime = time.Duration(g.Downtime).Round(100 * time.Millisecond).String()
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", g.VM, g.Name, g.Consistency, size(repo.LogicalBytes(g.Manifest)), size(g.StoredBytes),
+			downtime, time.Duration(g.Finished-g.Started).Round(100*time.Millisecond))
+	}
+	return table.Flush()
+}
+
+// remindOfRecovery names VMs that an interrupted capture left.
+func (p *program) remindOfRecovery(c *cli.Context) {
+	waiting, err := capture.Pending(stateDir(c))
+	if err != nil {
+		p.log(c).Debug("journals cannot be read", "err", err)
+	}
+	for _, vmx := range waiting {
+		fmt.Fprintf(p.stderr, "granary: warning: a capture of %s was interrupted\nhint: run granary recover\n", vmx)
+	}
+}

@@ -1,0 +1,271 @@
+//go:build linux
+
+package standin
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"granary/integration/standin/machine"
+)
+
+// call is one run of the program.
+type call struct {
+	state    *State
+	settings Settings
+	line     commandLine
+	fault    Fault
+	vm       *vm      // nil for a command without a .vmx
+	lock     *os.File // on vm, while withMachine works
+	stdin    io.Reader
+	terminal io.Writer       // standard output, for what is printed at once
+	out      strings.Builder // what is printed at the end
+}
+
+// Called tells whether this process was started by a name of the program: as
+// vmrun, or as the vmware-vmx that vmrun starts its own binary as. A test binary
+// that asks first thing in TestMain, and then does nothing but Main, needs no
+// other program.
+func Called() bool {
+	name := filepath.Base(os.Args[0])
+	return name == "vmrun" || name == hostName
+}
+
+// Main is the program vmrun: it carries out args and returns the exit code. A
+// binary that has it for a main function runs machines, too: it starts itself
+// again as the process of each. Everything is printed on stdout, as by vmrun.
+func Main(args []string, stdin io.Reader, stdout io.Writer) int {
+	if len(args) == 3 && args[0] == hostVerb {
+		return hostMain(args[1], args[2])
+	}
+	dir := os.Getenv(StateVariable)
+	if dir == "" {
+		fmt.Fprintf(stdout, "Error: %s is not set\n", StateVariable)
+		return exitFailure
+	}
+	state, err := New(dir)
+	if err != nil {
+		fmt.Fprintf(stdout, "Error: %v\n", err)
+		return exitFailure
+	}
+	c := &call{state: state, line: parseCommandLine(args), stdin: stdin, terminal: stdout}
+	return c.run(args)
+}
+
+// run logs the call around its work.
+func (c *call) run(args []string) int {
+	event := callEvent{Event: "start", Verb: c.line.verb, VMX: c.line.vmx, Args: blotted(args)}
+	err := c.state.logCall(event)
+	if err == nil {
+		err = c.work()
+	}
+	code, detail := 0, ""
+	if err != nil {
+		detail = err.Error()
+		f := asFailure(err)
+		c.out.Reset()
+		c.out.WriteString(f.text)
+		code = f.code
+	}
+	if _, err := io.WriteString(c.terminal, c.fault.disguise(c.out.String())); err != nil {
+		code = exitFailure
+	}
+	end := callEvent{Event: "end", Verb: c.line.verb, VMX: c.line.vmx, Exit: &code, Detail: detail}
+	if err := c.state.logCall(end); err != nil {
+		return exitFailure
+	}
+	return code
+}
+
+// work carries out the call with the fault that is meant for it.
+func (c *call) work() (err error) {
+	if c.settings, err = c.state.settings(); err != nil {
+		return err
+	}
+	if c.fault, err = c.state.nextFault(c.line.verb, c.line.vmx); err != nil {
+		return err
+	}
+	c.fault.deafen()
+	if err := delay(c.fault.DelayBefore); err != nil {
+		return err
+	}
+	if err := c.strike(Before); err != nil {
+		return err
+	}
+	err = c.command()
+	if err := delay(c.fault.DelayAfter); err != nil {
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	return c.strike(After)
+}
+
+func (c *call) command() error {
+	if c.line.verb == "" {
+		return failure{usage, exitFailure}
+	}
+	wantsVMX, known := verbs[c.line.verb]
+	if !known {
+		return failure{"Unrecognized command: " + c.line.verb + "\n" + usage, exitFailure}
+	}
+	if c.line.hostType != "" && !slices.Contains(hostTypes, c.line.hostType) {
+		return failure{"Unable to connect to host.\nError: The operation is not supported for the specified parameters\n", exitFailure}
+	}
+	if wantsVMX {
+		if c.line.vmx == "" {
+			return failure{usage, exitFailure}
+		}
+		if err := c.findVM(); err != nil {
+			return err
+		}
+	}
+	if c.line.misplacedFlag() {
+		return c.prompt("Guest user: ", "Invalid user name or password for the guest OS")
+	}
+	return c.dispatch()
+}
+
+func (c *call) dispatch() error {
+	switch c.line.verb {
+	case "list":
+		return c.list()
+	case "listSnapshots":
+		return c.listSnapshots()
+	case "checkToolsState":
+		return c.checkToolsState()
+	case "getGuestIPAddress":
+		return c.guestIPAddress()
+	case "pause":
+		return c.tell(request{Do: doPause})
+	case "unpause":
+		return c.tell(request{Do: doUnpause})
+	}
+	return c.withMachine(func(m *machine.Machine) error {
+		switch c.line.verb {
+		case "start":
+			return c.start(m)
+		case "stop":
+			return c.stop(m)
+		case "suspend":
+			return c.suspend(m)
+		case "reset":
+			return c.reset(m)
+		case "snapshot":
+			return c.snapshot(m)
+		case "deleteSnapshot":
+			return c.deleteSnapshot(m)
+		}
+		return errors.New("a command without a function")
+	})
+}
+
+// findVM opens the .vmx that the call names, as far as vmrun checks it for
+// every command.
+func (c *call) findVM() error {
+	cannot := func(reason string) error {
+		return refuse(fmt.Sprintf("Cannot open VM: %s, %s", c.line.vmx, reason))
+	}
+	path, err := c.hostPath(c.line.vmx)
+	if err != nil {
+		return cannot("The virtual machine cannot be found")
+	}
+	if !strings.EqualFold(filepath.Ext(path), ".vmx") {
+		return cannot("unknown file suffix")
+	}
+	c.vm, err = c.state.vm(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return cannot("The virtual machine cannot be found")
+	}
+	if err != nil {
+		return err
+	}
+	m, err := machine.Open(path, "")
+	if err != nil {
+		return cannot("Cannot read the virtual machine configuration file")
+	}
+	if _, encrypted := m.Config().Lookup("encryption.keySafe"); encrypted {
+		switch c.line.vmPassword {
+		case c.settings.VMPassword:
+		case "":
+			return cannot("A password is required for this operation")
+		default:
+			return cannot("Incorrect password")
+		}
+	}
+	return nil
+}
+
+// hostPath returns the file that a path on the command line means: as it is, or
+// "[datastore] dir/vm.vmx" for a remote host.
+func (c *call) hostPath(path string) (string, error) {
+	name, rest, ok := strings.Cut(strings.TrimPrefix(path, "["), "] ")
+	if !c.line.remote() || !ok {
+		return path, nil
+	}
+	dir, known := c.settings.Datastores[name]
+	if !known {
+		return "", fmt.Errorf("no datastore %q", name)
+	}
+	return filepath.Join(dir, rest), nil
+}
+
+// withMachine calls work with the machine locked, and repaired if a call before
+// was killed.
+func (c *call) withMachine(work func(*machine.Machine) error) error {
+	lock, err := c.vm.lock(!c.fault.BusyFails)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	c.lock = lock
+	m, err := c.vm.open(lock)
+	if err != nil {
+		return err
+	}
+	if err := work(m); err != nil {
+		c.vm.log("vmx", fmt.Sprintf("Msg_Post: Error: %s: %v", c.line.verb, err))
+		return err
+	}
+	c.vm.log("vmx", "done: "+c.line.verb)
+	return nil
+}
+
+// tell asks the running guest for something that needs no more.
+func (c *call) tell(q request) error {
+	return c.withMachine(func(*machine.Machine) error {
+		if !c.vm.alive() {
+			return c.notPoweredOn()
+		}
+		_, err := c.vm.ask(q)
+		return err
+	})
+}
+
+func (c *call) notPoweredOn() error {
+	if c.fault.NoPath {
+		return refuse("The virtual machine is not powered on")
+	}
+	return refuse("The virtual machine is not powered on: " + c.line.vmx)
+}
+
+// prompt asks on the terminal. Whoever gives an empty standard input is refused
+// at once, anyone else waits: nobody types.
+func (c *call) prompt(question, refusal string) error {
+	if _, err := io.WriteString(c.terminal, question); err != nil {
+		return err
+	}
+	if _, err := bufio.NewReader(c.stdin).ReadByte(); errors.Is(err, io.EOF) {
+		return failure{"\nError: " + refusal + "\n", exitFailure}
+	}
+	hang()
+	return nil
+}
