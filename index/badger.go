@@ -3,8 +3,10 @@ package index
 import (
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"strings"
+	"sync"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
@@ -12,7 +14,7 @@ import (
 
 // badgerOptions suit small fixed values that can be made again: no compression, no
 // caches, no value log, one fsync a merge.
-func badgerOptions(dir string, log *slog.Logger) badger.Options {
+func badgerOptions(dir string, to *slog.Logger) badger.Options {
 	return badger.DefaultOptions(dir).
 		WithCompression(options.None).
 		WithBlockCacheSize(0).
@@ -25,11 +27,26 @@ func badgerOptions(dir string, log *slog.Logger) badger.Options {
 		WithCompactL0OnClose(true).
 		WithValueLogFileSize(16 << 20).
 		WithMetricsEnabled(false).
-		WithLogger(quiet{log})
+		WithLogger(quiet{to})
 }
 
-// openBadger turns a panic of Badger over damaged files into an error.
+// opening guards the output of the standard logger while Badger opens.
+var opening sync.Mutex
+
+// fatal turns what Badger would say to the standard logger into a panic. It
+// speaks there only to end the process, as when its folder is deleted while it
+// is opened; no state of a cache is worth that.
+type fatal struct{}
+
+func (fatal) Write(said []byte) (int, error) { panic(strings.TrimSpace(string(said))) }
+
+// openBadger opens a database; a panic over damaged files becomes an error.
 func openBadger(o badger.Options) (db *badger.DB, err error) {
+	opening.Lock()
+	defer opening.Unlock()
+	output := log.Writer()
+	log.SetOutput(fatal{})
+	defer log.SetOutput(output)
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("open database: %v", p)

@@ -59,26 +59,32 @@ func Open(dir, lockDir string, log *slog.Logger) (*Index, error) {
 	return x, nil
 }
 
-// Close waits for views to end and lets go of the database.
-func (x *Index) Close() error {
+// Dir is the folder of the database.
+func (x *Index) Dir() string { return x.dir }
+
+// Close waits for views to end and lets go of the database. That it may fail
+// to is not worth an error: nothing of the index is.
+func (x *Index) Close() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.closed = true
 	for x.users > 0 {
 		x.free.Wait()
 	}
-	return x.letGo()
+	x.letGo()
 }
 
 // letGo closes the database; mu is held and nobody uses it.
-func (x *Index) letGo() error {
+func (x *Index) letGo() {
 	d := x.open
 	if d == nil {
-		return nil
+		return
 	}
 	x.open = nil
 	d.linger.Stop()
-	return d.close()
+	if err := d.close(); err != nil {
+		x.log.Debug("index: close failed", "err", err)
+	}
 }
 
 func (d *database) close() error {
@@ -96,9 +102,7 @@ func (x *Index) acquire(ctx context.Context) (*database, error) {
 	defer x.mu.Unlock()
 	for x.open != nil && time.Since(x.open.since) > holdTime {
 		if x.users == 0 {
-			if err := x.letGo(); err != nil {
-				x.log.Debug("index: close failed", "err", err)
-			}
+			x.letGo()
 			break
 		}
 		x.free.Wait()
@@ -135,9 +139,7 @@ func (x *Index) lingered(d *database) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.open == d && x.users == 0 {
-		if err := x.letGo(); err != nil {
-			x.log.Debug("index: close failed", "err", err)
-		}
+		x.letGo()
 	}
 }
 
@@ -159,7 +161,7 @@ func (x *Index) openShared(ctx context.Context) (*database, error) {
 			return nil, fmt.Errorf("open index: %w", err)
 		}
 		x.log.Debug("index: cannot be read, mending it", "err", err)
-		if err := x.writeAlone(ctx, func(*badger.DB) error { return nil }); err != nil {
+		if err := x.writeAlone(ctx, 0, func(*badger.DB) error { return nil }); err != nil {
 			return nil, err
 		}
 	}
@@ -185,32 +187,51 @@ func (x *Index) openReadOnly() (*badger.DB, error) {
 func (x *Index) letGoIdle() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.users > 0 {
-		return
-	}
-	if err := x.letGo(); err != nil {
-		x.log.Debug("index: close failed", "err", err)
+	if x.users == 0 {
+		x.letGo()
 	}
 }
 
 // writeAlone opens the database for writing, calls fn, and closes it, while
-// nobody else has it open. A database that cannot be opened is thrown away
-// and begun anew.
-func (x *Index) writeAlone(ctx context.Context, fn func(*badger.DB) error) (err error) {
+// nobody else has it open. A database that cannot be opened or written, as one
+// that was deleted meanwhile, is thrown away and begun anew. grains is how many
+// are to be added, for ErrNoSpace.
+func (x *Index) writeAlone(ctx context.Context, grains int, fn func(*badger.DB) error) (err error) {
 	release, err := x.locks.exclusive(ctx)
 	if err != nil {
 		return fmt.Errorf("lock index: %w", err)
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	db, err := x.openWritable()
-	if err != nil {
-		x.log.Warn("index is unreadable: it is thrown away and rebuilt from the packs", "err", err)
+	if err := x.checkRoom(grains); err != nil {
+		return err
+	}
+	pause := retryWrite
+	for range writeTries {
+		if err = x.write(fn); err == nil || ctx.Err() != nil {
+			return err
+		}
+		x.log.Warn("index is damaged: it is thrown away and rebuilt from the packs", "err", err)
 		if err := x.wipe(); err != nil {
 			return err
 		}
-		if db, err = x.openWritable(); err != nil {
-			return fmt.Errorf("open index for writing: %w", err)
-		}
+		// Whoever deletes it may not be done.
+		time.Sleep(pause)
+		pause *= 2
+	}
+	return err
+}
+
+// A write to a damaged index is tried again on an empty one, so often and with
+// such a pause, then twice it, and so on.
+const (
+	writeTries = 6
+	retryWrite = 5 * time.Millisecond
+)
+
+func (x *Index) write(fn func(*badger.DB) error) error {
+	db, err := x.openWritable()
+	if err != nil {
+		return fmt.Errorf("open index for writing: %w", err)
 	}
 	if err := fn(db); err != nil {
 		return errors.Join(err, db.Close())

@@ -41,11 +41,7 @@ func open(t *testing.T, dir string) *index.Index {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := x.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(x.Close)
 	return x
 }
 

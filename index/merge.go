@@ -10,13 +10,18 @@ import (
 )
 
 // Merge adds the grains of packs. Packs that are in already are passed over,
-// so that two processes may merge the same ones.
+// so that two processes may merge the same ones. It returns ErrNoSpace, and
+// changes nothing, where the disk is too full.
 func (x *Index) Merge(ctx context.Context, packs []format.PackTable) error {
 	if len(packs) == 0 {
 		return nil
 	}
+	grains := 0
+	for _, t := range packs {
+		grains += len(t.Entries)
+	}
 	x.letGoIdle()
-	return x.writeAlone(ctx, func(db *badger.DB) error {
+	return x.writeAlone(ctx, grains, func(db *badger.DB) error {
 		fresh, next, err := unmerged(db, packs)
 		if err != nil {
 			return fmt.Errorf("merge into index: %w", err)

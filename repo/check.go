@@ -149,6 +149,7 @@ func (c *check) packs(ctx context.Context, list *Listing) error {
 
 func (c *check) pack(ctx context.Context, p sizedPack, size int64, there bool) error {
 	lost := func(why string) error {
+		c.broken(p.PackName)
 		c.damage(&DamageError{Object: p.String(), Err: fmt.Errorf("%w: %s", format.ErrCorrupt, why)})
 		return nil
 	}
@@ -160,6 +161,7 @@ func (c *check) pack(ctx context.Context, p sizedPack, size int64, there bool) e
 	}
 	t, err := c.repo.packTable(ctx, p.PackName, size, p.entries)
 	if damaged(err) {
+		c.broken(p.PackName)
 		c.damage(err)
 		return nil
 	}
@@ -186,6 +188,12 @@ func (c *check) pack(ctx context.Context, p sizedPack, size int64, there bool) e
 	return nil
 }
 
+func (c *check) broken(p format.PackName) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.whole[p] = false
+}
+
 // compareIndex notes whether the index knows each grain of a pack, and, where
 // it names this pack, the right place in it.
 func (c *check) compareIndex(ctx context.Context, t format.PackTable, places []index.Place) error {
@@ -194,7 +202,7 @@ func (c *check) compareIndex(ctx context.Context, t format.PackTable, places []i
 		ids[i] = e.ID
 	}
 	found := make([]index.Place, len(ids))
-	err := c.repo.index.View(ctx, func(v *index.View) error { return v.Find(ids, found) })
+	err := c.repo.currentIndex().View(ctx, func(v *index.View) error { return v.Find(ids, found) })
 	wrong := err != nil
 	for i, f := range found {
 		wrong = wrong || f.IsZero() || f.Pack == t.Name && f != places[i]
@@ -288,7 +296,9 @@ func (c *check) tree(ctx context.Context, f *File, id format.ID, place index.Pla
 	if err := c.bad[id]; err != nil {
 		return fail(err)
 	}
-	if !c.whole[place.Pack] {
+	if whole, err := c.packIsWhole(ctx, place.Pack); err != nil {
+		return false, err
+	} else if !whole {
 		return fail(&DamageError{Object: place.Pack.String(), Grain: id, Err: fmt.Errorf("%w: its pack is missing or damaged", format.ErrCorrupt)})
 	}
 	if height == 0 {
@@ -324,4 +334,19 @@ func (c *check) tree(ctx context.Context, f *File, id format.ID, place index.Pla
 		c.sound[soundTree{id, height}] = struct{}{}
 	}
 	return sound, nil
+}
+
+// packIsWhole tells whether a pack's table could be read. The index may place a
+// grain in a pack that was written after this check began.
+func (c *check) packIsWhole(ctx context.Context, name format.PackName) (bool, error) {
+	whole, known := c.whole[name]
+	if known {
+		return whole, nil
+	}
+	_, _, err := c.repo.readTable(ctx, name)
+	if err != nil && !damaged(err) {
+		return false, err
+	}
+	c.whole[name] = err == nil
+	return err == nil, nil
 }

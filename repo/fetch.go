@@ -133,7 +133,7 @@ func (r *Repo) fetchAgain(ctx context.Context, kind format.PackKind, w wanted, f
 	if !r.rebuilt {
 		r.log.Warn("index is wrong; it is rebuilt from the packs", "grain", w.id)
 		r.rebuilt = true
-		err := r.index.Reset(ctx)
+		err := r.currentIndex().Reset(ctx)
 		if err == nil {
 			_, err = r.mergeMissing(ctx)
 		}

@@ -46,8 +46,12 @@ func (r *Repo) mergeMissing(ctx context.Context) (merged int, err error) {
 			}
 			tables = append(tables, t)
 		}
-		if err := r.index.Merge(ctx, tables); err != nil {
+		moved, err := r.mergeIndex(ctx, tables)
+		if err != nil {
 			return merged, err
+		}
+		if moved {
+			return r.mergeMissing(ctx) // the other index lacks other packs
 		}
 		merged += len(tables)
 		missing = missing[n:]
@@ -72,7 +76,7 @@ func packsOf(g *format.Manifest) []sizedPack {
 }
 
 func (r *Repo) missingPacks(ctx context.Context, list *Listing) (missing []sizedPack, err error) {
-	err = r.index.View(ctx, func(v *index.View) error {
+	err = r.currentIndex().View(ctx, func(v *index.View) error {
 		for _, g := range list.Generations {
 			for _, p := range packsOf(g.Manifest) {
 				has, err := v.Has(p.PackName)
@@ -118,7 +122,7 @@ func (r *Repo) packTable(ctx context.Context, name format.PackName, size int64, 
 func (r *Repo) RebuildIndex(ctx context.Context) (packs int, err error) {
 	r.mending.Lock()
 	defer r.mending.Unlock()
-	if err := r.index.Reset(ctx); err != nil {
+	if err := r.currentIndex().Reset(ctx); err != nil {
 		return 0, err
 	}
 	return r.mergeMissing(ctx)
@@ -129,7 +133,7 @@ func (r *Repo) RebuildIndex(ctx context.Context) (packs int, err error) {
 // is made anew. What still has no place is not in the repository.
 func (r *Repo) places(ctx context.Context, ids []format.ID, places []index.Place) error {
 	find := func() (complete bool, err error) {
-		err = r.index.View(ctx, func(v *index.View) error { return v.Find(ids, places) })
+		err = r.currentIndex().View(ctx, func(v *index.View) error { return v.Find(ids, places) })
 		if err != nil {
 			return false, err
 		}
@@ -163,7 +167,7 @@ func (r *Repo) places(ctx context.Context, ids []format.ID, places []index.Place
 	}
 	r.log.Warn("index is incomplete; it is rebuilt from the packs")
 	r.rebuilt = true
-	if err := r.index.Reset(ctx); err != nil {
+	if err := r.currentIndex().Reset(ctx); err != nil {
 		return fmt.Errorf("rebuild index: %w", err)
 	}
 	if _, err := r.mergeMissing(ctx); err != nil {

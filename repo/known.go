@@ -58,7 +58,7 @@ func (k *knownGrains) take(ctx context.Context, ids []format.ID, missing []bool)
 		}
 	}
 	places := make([]index.Place, len(ids))
-	if err := k.repo.index.View(ctx, func(v *index.View) error { return v.Find(asked, places) }); err != nil {
+	if err := k.repo.currentIndex().View(ctx, func(v *index.View) error { return v.Find(asked, places) }); err != nil {
 		// Without an index everything is stored again, and nothing lost.
 		k.repo.log.Warn("index cannot be read; grains are stored again", "err", err)
 		return nil

@@ -75,8 +75,10 @@ type Repo struct {
 	store    Storage
 	config   format.Config
 	options  Options
-	index    *index.Index
 	log      *slog.Logger
+
+	indexes sync.RWMutex // guards index, which changes where a disk is full
+	index   *index.Index
 
 	// life ends with Close. Fetches run under it and not under a caller's
 	// context: one fetch serves many readers, and an interrupted one must not
@@ -213,16 +215,21 @@ func openIndex(dir string, config format.Config, o Options) (*index.Index, error
 	if err == nil && writable(filepath.Join(dir, locksDir)) {
 		return x, nil
 	}
+	o.Log.Debug("repository is read-only; its index is kept elsewhere")
+	return openSpareIndex(config, o)
+}
+
+// openSpareIndex opens an index in the user's cache folder.
+func openSpareIndex(config format.Config, o Options) (*index.Index, error) {
 	cache := o.CacheDir
 	if cache == "" {
-		base, cacheErr := os.UserCacheDir()
-		if cacheErr != nil {
-			return nil, errors.Join(err, cacheErr)
+		base, err := os.UserCacheDir()
+		if err != nil {
+			return nil, fmt.Errorf("find a folder for the index: %w", err)
 		}
 		cache = filepath.Join(base, "granary")
 	}
 	cache = filepath.Join(cache, fmt.Sprintf("%x", config.Repo))
-	o.Log.Debug("repository is read-only; its index is kept elsewhere", "folder", cache)
 	return index.Open(filepath.Join(cache, indexDir), filepath.Join(cache, locksDir), o.Log)
 }
 
@@ -248,7 +255,39 @@ func (r *Repo) Close() error {
 	r.end()
 	r.work.Wait()
 	r.decoder.Close()
-	return r.index.Close()
+	r.currentIndex().Close()
+	return nil
+}
+
+func (r *Repo) currentIndex() *index.Index {
+	r.indexes.RLock()
+	defer r.indexes.RUnlock()
+	return r.index
+}
+
+// mergeIndex adds packs to the index. Where the repository's disk is too full
+// for that, the index moves to the user's cache folder: what is stored has to
+// stay readable.
+func (r *Repo) mergeIndex(ctx context.Context, tables []format.PackTable) (moved bool, err error) {
+	x := r.currentIndex()
+	err = x.Merge(ctx, tables)
+	if !errors.Is(err, index.ErrNoSpace) {
+		return false, err
+	}
+	spare, spareErr := openSpareIndex(r.config, r.options)
+	if spareErr != nil {
+		return false, errors.Join(err, spareErr)
+	}
+	if spare.Dir() == x.Dir() {
+		spare.Close()
+		return false, err
+	}
+	r.log.Warn("the index is kept elsewhere until there is room for it", "folder", spare.Dir(), "err", err)
+	r.indexes.Lock()
+	r.index = spare
+	r.indexes.Unlock()
+	x.Close()
+	return true, nil
 }
 
 // readWhole reads an object of at most limit bytes.

@@ -129,7 +129,7 @@ func (u *uploader) merge(ctx context.Context) error {
 	tables := u.tables
 	u.tables, u.entries = nil, 0
 	u.mu.Unlock()
-	if err := u.repo.index.Merge(ctx, tables); err != nil {
+	if err := u.repo.currentIndex().Merge(ctx, tables); err != nil {
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		u.tables = append(u.tables, tables...)

@@ -26,6 +26,7 @@ type Writer struct {
 
 	readBytes int64
 	tried     bool // a commit was begun: what it left may be a generation
+	committed bool
 	closed    bool
 }
 
@@ -124,11 +125,7 @@ func (w *Writer) Commit(ctx context.Context, m *format.Manifest) (*Generation, e
 	if err != nil {
 		return nil, fmt.Errorf("commit generation: %w", err)
 	}
-	if err := w.put.merge(ctx); err != nil {
-		// The index is a cache: whoever opens the repository next makes
-		// up for it.
-		w.repo.log.Debug("merge into index put off", "err", err)
-	}
+	w.committed = true
 	return &Generation{Manifest: m, Name: m.Generation()}, nil
 }
 
@@ -149,14 +146,22 @@ func (w *Writer) name(ctx context.Context, m *format.Manifest) error {
 	return nil
 }
 
-// Close ends the session. One that was not committed removes its packs: no
-// other session refers to packs of one that has not committed.
+// Close ends the session. One that was committed adds its grains to the index,
+// late, since a VM may wait for what comes after Commit. One that was not
+// removes its packs: no other session refers to packs of one that has not
+// committed.
 func (w *Writer) Close() error {
 	if w.closed {
 		return nil
 	}
 	w.closed = true
 	err := w.put.close()
+	if w.committed {
+		if err := w.put.merge(context.Background()); err != nil {
+			// Whoever opens the repository next makes up for it.
+			w.repo.log.Debug("merge into index put off", "err", err)
+		}
+	}
 	if !w.tried {
 		err = nil // Add or Commit reported it
 		packs, _, _ := w.put.written()
