@@ -106,8 +106,8 @@ func lockJournal(path string) (*journal, error) {
 	return j, nil
 }
 
-// read takes in what an earlier process wrote. A last line that is torn was
-// never acted on.
+// read takes in what earlier processes wrote. A torn line was the last of its
+// process and never acted on; what a recovery wrote may follow it.
 func (j *journal) read() error {
 	data, err := os.ReadFile(j.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -118,10 +118,9 @@ func (j *journal) read() error {
 	}
 	for line := range bytes.Lines(data) {
 		var r record
-		if err := json.Unmarshal(line, &r); err != nil {
-			break
+		if err := json.Unmarshal(line, &r); err == nil {
+			j.steps = append(j.steps, r)
 		}
-		j.steps = append(j.steps, r)
 	}
 	if len(j.steps) == 0 {
 		// Killed before the first record was whole: nothing was done.

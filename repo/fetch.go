@@ -28,10 +28,11 @@ type wanted struct {
 
 // fetch reads and decodes grains, in runs and on all cores, and hands each to
 // got as soon as it is there, from any goroutine. Damage is an error of its
-// grain, given to got; fetch returns once all have been given.
+// grain, given to got; fetch returns once all have been given. The place of a
+// grain that was found elsewhere is corrected in grains.
 func (r *Repo) fetch(ctx context.Context, kind format.PackKind, grains []wanted, got func(i int, plain []byte, err error)) {
 	if len(grains) == 1 {
-		plain, err := r.fetchOne(ctx, kind, grains[0])
+		plain, err := r.fetchOne(ctx, kind, &grains[0])
 		got(0, plain, err)
 		return
 	}
@@ -73,19 +74,20 @@ func (r *Repo) fetchRun(ctx context.Context, g *errgroup.Group, kind format.Pack
 	if err := r.readPack(ctx, first.Pack, stored, first.Offset); err != nil {
 		// One of the grains may still be readable.
 		runBuffers.Put(buf)
-		for i, w := range run {
-			plain, err := r.fetchOne(ctx, kind, w)
+		for i := range run {
+			plain, err := r.fetchOne(ctx, kind, &run[i])
 			got(at+i, plain, err)
 		}
 		return
 	}
 	var left sync.WaitGroup
 	left.Add(len(run))
-	for i, w := range run {
+	for i := range run {
+		w := &run[i]
+		from := w.place.Offset - first.Offset
 		g.Go(func() error {
 			defer left.Done()
-			from := w.place.Offset - first.Offset
-			plain, err := r.decode(kind, w, stored[from:from+w.place.Stored])
+			plain, err := r.decode(kind, *w, stored[from:from+w.place.Stored])
 			if err != nil {
 				plain, err = r.fetchAgain(ctx, kind, w, err)
 			}
@@ -97,8 +99,8 @@ func (r *Repo) fetchRun(ctx context.Context, g *errgroup.Group, kind format.Pack
 	runBuffers.Put(buf)
 }
 
-func (r *Repo) fetchOne(ctx context.Context, kind format.PackKind, w wanted) ([]byte, error) {
-	plain, err := r.readGrain(ctx, kind, w)
+func (r *Repo) fetchOne(ctx context.Context, kind format.PackKind, w *wanted) ([]byte, error) {
+	plain, err := r.readGrain(ctx, kind, *w)
 	if err != nil {
 		return r.fetchAgain(ctx, kind, w, err)
 	}
@@ -119,42 +121,39 @@ func (r *Repo) readGrain(ctx context.Context, kind format.PackKind, w wanted) ([
 }
 
 // fetchAgain is asked after a failure: the index may have led to a wrong
-// place, or to a pack that is gone while another has the grain. Only when the
-// pack's own table confirms the place, it is the grain that is damaged.
-func (r *Repo) fetchAgain(ctx context.Context, kind format.PackKind, w wanted, failed error) ([]byte, error) {
-	if !damaged(failed) {
-		return nil, failed
-	}
-	damage := &DamageError{Object: w.place.Pack.String(), Grain: w.id, Err: failed}
-	if r.tableConfirms(ctx, w) {
-		return nil, damage
-	}
-	r.mending.Lock()
-	if !r.rebuilt {
-		r.log.Warn("index is wrong; it is rebuilt from the packs", "grain", w.id)
-		r.rebuilt = true
-		err := r.currentIndex().Reset(ctx)
+// place, or the pack is gone while another has the grain. Only when the pack's
+// own table confirms the place, it is the grain that is damaged.
+func (r *Repo) fetchAgain(ctx context.Context, kind format.PackKind, w *wanted, failed error) ([]byte, error) {
+	look := func(context.Context) error { return nil }
+	for _, mend := range []func(context.Context) error{look, r.refresh, r.rebuild} {
+		if !damaged(failed) {
+			return nil, failed
+		}
+		damage := &DamageError{Object: w.place.Pack.String(), Grain: w.id, Err: failed}
+		if r.tableConfirms(ctx, *w) {
+			return nil, damage
+		}
+		places := make([]index.Place, 1)
+		err := mend(ctx)
 		if err == nil {
-			_, err = r.mergeMissing(ctx)
+			err = r.places(ctx, []format.ID{w.id}, places)
 		}
 		if err != nil {
-			r.mending.Unlock()
 			return nil, errors.Join(damage, err)
 		}
+		if places[0].IsZero() || places[0] == w.place {
+			continue
+		}
+		w.place = places[0]
+		var plain []byte
+		if plain, failed = r.readGrain(ctx, kind, *w); failed == nil {
+			return plain, nil
+		}
 	}
-	r.mending.Unlock()
-	places := make([]index.Place, 1)
-	if err := r.places(ctx, []format.ID{w.id}, places); err != nil {
-		return nil, errors.Join(damage, err)
+	if damaged(failed) {
+		failed = &DamageError{Object: w.place.Pack.String(), Grain: w.id, Err: failed}
 	}
-	if places[0].IsZero() || places[0] == w.place {
-		return nil, damage
-	}
-	plain, err := r.readGrain(ctx, kind, wanted{w.id, places[0]})
-	if damaged(err) {
-		err = &DamageError{Object: places[0].Pack.String(), Grain: w.id, Err: err}
-	}
-	return plain, err
+	return nil, failed
 }
 
 func (r *Repo) tableConfirms(ctx context.Context, w wanted) bool {

@@ -121,6 +121,7 @@ func (f *File) load(ctx context.Context, first int64, n int) ([]*cachedGrain, er
 		return entries, err
 	}
 	grains := make([]wanted, 0, len(mine))
+	was := make([]index.Place, 0, len(mine))
 	claimed := make([]*cachedGrain, 0, len(mine))
 	for _, i := range mine {
 		if places[at+i].IsZero() {
@@ -129,11 +130,12 @@ func (f *File) load(ctx context.Context, first int64, n int) ([]*cachedGrain, er
 			continue
 		}
 		grains = append(grains, wanted{ids[i], places[at+i]})
+		was = append(was, places[at+i])
 		claimed = append(claimed, entries[i])
 	}
 	f.repo.fetch(ctx, format.Data, grains, func(i int, plain []byte, err error) {
-		if err != nil {
-			// What the next reader gets must not hang on these places.
+		if err != nil || grains[i].place != was[i] {
+			// The next reader must not go by these places.
 			f.forgetLeaf(ctx, first)
 		}
 		f.repo.grains.settle(claimed[i], plain, err)

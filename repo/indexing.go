@@ -3,6 +3,7 @@ package repo
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"granary/index"
 	"granary/repo/format"
@@ -128,51 +129,69 @@ func (r *Repo) RebuildIndex(ctx context.Context) (packs int, err error) {
 	return r.mergeMissing(ctx)
 }
 
-// places finds where ids lie. Those that the index does not know are looked
-// for in packs that it has not merged, then, once a process, in an index that
-// is made anew. What still has no place is not in the repository.
-func (r *Repo) places(ctx context.Context, ids []format.ID, places []index.Place) error {
-	find := func() (complete bool, err error) {
-		err = r.currentIndex().View(ctx, func(v *index.View) error { return v.Find(ids, places) })
-		if err != nil {
-			return false, err
-		}
-		for i, p := range places {
-			if p.IsZero() && !ids[i].IsZero() {
-				return false, nil
-			}
-		}
-		return true, nil
-	}
-	complete, err := find()
-	if err == nil && complete {
-		return nil
-	}
-	if err != nil {
-		r.log.Warn("index cannot be read; it is rebuilt", "err", err)
-	}
+// rebuildPause is how long a process waits before it rebuilds the index again:
+// what a rebuild did not find is not there, and readers of it must not cause
+// another one each.
+const rebuildPause = 10 * time.Minute
+
+// rebuild makes the index anew, unless this process did so just now.
+func (r *Repo) rebuild(ctx context.Context) error {
 	r.mending.Lock()
 	defer r.mending.Unlock()
-	if err == nil {
-		// Another goroutine may have mended it while this one waited.
-		if _, err := r.mergeMissing(ctx); err != nil {
-			return err
-		}
-		if complete, err = find(); err == nil && complete {
-			return nil
-		}
+	return r.rebuildLocked(ctx)
+}
+
+func (r *Repo) rebuildLocked(ctx context.Context) error {
+	if !r.rebuilt.IsZero() && time.Since(r.rebuilt) < rebuildPause {
+		return nil
 	}
-	if r.rebuilt {
-		return err
-	}
-	r.log.Warn("index is incomplete; it is rebuilt from the packs")
-	r.rebuilt = true
+	r.log.Warn("the index does not match the packs; it is rebuilt")
+	r.rebuilt = time.Now()
 	if err := r.currentIndex().Reset(ctx); err != nil {
 		return fmt.Errorf("rebuild index: %w", err)
 	}
 	if _, err := r.mergeMissing(ctx); err != nil {
 		return fmt.Errorf("rebuild index: %w", err)
 	}
-	_, err = find()
+	return nil
+}
+
+// places finds where ids lie. Those that the index does not know are looked
+// for in packs that it has not merged, then in an index that is made anew. What
+// still has no place is not in the repository.
+func (r *Repo) places(ctx context.Context, ids []format.ID, places []index.Place) error {
+	complete, err := r.find(ctx, ids, places)
+	if complete {
+		return nil
+	}
+	if err != nil {
+		r.log.Warn("index cannot be read", "err", err)
+	}
+	r.mending.Lock()
+	defer r.mending.Unlock()
+	// Another goroutine may have mended it while this one waited.
+	if _, err := r.mergeMissing(ctx); err != nil {
+		return err
+	}
+	if complete, err = r.find(ctx, ids, places); complete {
+		return nil
+	}
+	if err := r.rebuildLocked(ctx); err != nil {
+		return err
+	}
+	_, err = r.find(ctx, ids, places)
 	return err
+}
+
+// find looks ids up, and tells whether each has a place.
+func (r *Repo) find(ctx context.Context, ids []format.ID, places []index.Place) (complete bool, err error) {
+	if err := r.currentIndex().View(ctx, func(v *index.View) error { return v.Find(ids, places) }); err != nil {
+		return false, err
+	}
+	for i, p := range places {
+		if p.IsZero() && !ids[i].IsZero() {
+			return false, nil
+		}
+	}
+	return true, nil
 }

@@ -100,7 +100,7 @@ func (r *Repo) node(ctx context.Context, id format.ID, place index.Place, height
 		if place.IsZero() {
 			return nil, &DamageError{Object: "index", Grain: id, Err: fmt.Errorf("%w: no pack has this node", format.ErrCorrupt)}
 		}
-		plain, err := r.fetchOne(ctx, format.Nodes, wanted{id, place})
+		plain, err := r.fetchOne(ctx, format.Nodes, &wanted{id, place})
 		if err != nil {
 			return nil, err
 		}

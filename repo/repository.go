@@ -95,7 +95,7 @@ type Repo struct {
 	ahead     chan struct{}
 
 	mending sync.Mutex // held while the index is brought up to date
-	rebuilt bool       // guarded by mending
+	rebuilt time.Time  // when this process rebuilt it; guarded by mending
 }
 
 // Where things lie in a local repository, beside the objects.

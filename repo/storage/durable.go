@@ -9,29 +9,46 @@ import (
 )
 
 // CreateFile makes the file path with the given content, durably and at once:
-// it is written and fsynced under a passing name in tmp, a folder of the same
-// file system, then linked to path, and path's folder is fsynced. A path that
-// exists is left alone, and gives fs.ErrExist. After any error but a failed
-// last fsync, path does not exist because of this call.
+// it is written and fsynced without a name, or under a passing one, in tmp, a
+// folder of the same file system, then linked to path, and path's folder is
+// fsynced. A path that exists is left alone, and gives fs.ErrExist. After any
+// error but a failed last fsync, path does not exist because of this call.
 func CreateFile(tmp, path string, perm fs.FileMode, parts ...[]byte) (err error) {
-	f, err := os.CreateTemp(tmp, "new-*")
+	f, err := createPassing(tmp)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		err = errors.Join(err, os.Remove(f.Name()))
-	}()
-	if err := fill(f, perm, parts); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err := f.Close(); err != nil {
+	defer func() { err = errors.Join(err, f.discard()) }()
+	if err := fill(f.File, perm, parts); err != nil {
 		return err
 	}
-	// link(2), not rename(2): it refuses to replace.
-	if err := os.Link(f.Name(), path); err != nil {
+	if err := f.link(path); err != nil {
 		return err
 	}
 	return SyncDir(filepath.Dir(path))
+}
+
+// passing is a file that has no name yet that counts.
+type passing struct {
+	*os.File
+	// link names it, unless the name is taken: link(2) refuses to replace
+	// where rename(2) does not.
+	link func(path string) error
+	// discard closes it and removes what is left of it in tmp.
+	discard func() error
+}
+
+// createNamed makes a passing file with a name in tmp, which a crash leaves.
+func createNamed(tmp string) (*passing, error) {
+	f, err := os.CreateTemp(tmp, "new-*")
+	if err != nil {
+		return nil, err
+	}
+	return &passing{
+		File:    f,
+		link:    func(path string) error { return os.Link(f.Name(), path) },
+		discard: func() error { return errors.Join(f.Close(), os.Remove(f.Name())) },
+	}, nil
 }
 
 func fill(f *os.File, perm fs.FileMode, parts [][]byte) error {

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package storage
+
+func createPassing(tmp string) (*passing, error) { return createNamed(tmp) }
