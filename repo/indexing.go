@@ -160,12 +160,8 @@ func (r *Repo) rebuildLocked(ctx context.Context) error {
 // for in packs that it has not merged, then in an index that is made anew. What
 // still has no place is not in the repository.
 func (r *Repo) places(ctx context.Context, ids []format.ID, places []index.Place) error {
-	complete, err := r.find(ctx, ids, places)
-	if complete {
+	if r.find(ctx, ids, places) {
 		return nil
-	}
-	if err != nil {
-		r.log.Warn("index cannot be read", "err", err)
 	}
 	r.mending.Lock()
 	defer r.mending.Unlock()
@@ -173,25 +169,28 @@ func (r *Repo) places(ctx context.Context, ids []format.ID, places []index.Place
 	if _, err := r.mergeMissing(ctx); err != nil {
 		return err
 	}
-	if complete, err = r.find(ctx, ids, places); complete {
+	if r.find(ctx, ids, places) {
 		return nil
 	}
 	if err := r.rebuildLocked(ctx); err != nil {
 		return err
 	}
-	_, err = r.find(ctx, ids, places)
-	return err
+	r.find(ctx, ids, places)
+	return ctx.Err()
 }
 
-// find looks ids up, and tells whether each has a place.
-func (r *Repo) find(ctx context.Context, ids []format.ID, places []index.Place) (complete bool, err error) {
+// find looks ids up, and tells whether each has a place. An index that cannot
+// be read knows none.
+func (r *Repo) find(ctx context.Context, ids []format.ID, places []index.Place) (complete bool) {
+	clear(places)
 	if err := r.currentIndex().View(ctx, func(v *index.View) error { return v.Find(ids, places) }); err != nil {
-		return false, err
+		r.log.Warn("index cannot be read", "err", err)
+		return false
 	}
 	for i, p := range places {
 		if p.IsZero() && !ids[i].IsZero() {
-			return false, nil
+			return false
 		}
 	}
-	return true, nil
+	return true
 }
