@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -29,13 +30,31 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50)
 	}
-	p := &program{stdout: stdout, stderr: stderr}
+	out := &output{to: stdout}
+	p := &program{stdout: out, stderr: stderr}
 	app := p.app()
 	args, err := arrange(app, args)
 	if err == nil {
 		err = app.RunContext(ctx, args)
 	}
+	if err == nil {
+		err = out.err // an answer that is cut short is none
+	}
 	return p.report(err)
+}
+
+// output remembers that not all could be written.
+type output struct {
+	to  io.Writer
+	err error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.to.Write(b)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
 }
 
 func (p *program) app() *cli.App {
@@ -59,11 +78,10 @@ func (p *program) app() *cli.App {
 			p.initCommand(), p.captureCommand(), p.listCommand(), p.showCommand(), p.mountCommand(), p.umountCommand(),
 			p.restoreCommand(), p.checkCommand(), p.rebuildIndexCommand(), p.recoverCommand(), p.statsCommand(),
 		},
-		OnUsageError:    func(_ *cli.Context, err error, _ bool) error { return usage("%w", err) },
-		CommandNotFound: nil,
+		OnUsageError: func(_ *cli.Context, err error, _ bool) error { return usage("%w; see granary --help", err) },
 		Action: func(c *cli.Context) error {
-			if c.NArg() > 0 {
-				return usage("there is no command %q; see granary --help", c.Args().First())
+			if c.Bool("json") {
+				return usage("no command given; see granary --help")
 			}
 			return cli.ShowAppHelp(c)
 		},
@@ -72,7 +90,7 @@ func (p *program) app() *cli.App {
 	}
 	cli.VersionFlag = &cli.BoolFlag{Name: "version", Usage: "print the version"}
 	for _, c := range app.Commands {
-		c.OnUsageError = app.OnUsageError
+		c.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return usage("%w; see granary %s --help", err, c.Name) }
 	}
 	return app
 }
@@ -80,12 +98,25 @@ func (p *program) app() *cli.App {
 // programName is what manifests say of who made them.
 func programName() string { return "granary " + version }
 
+// location is where the flags say that the repository is.
+func location(c *cli.Context) (string, error) {
+	switch where := c.String("repo"); {
+	case where == "":
+		return "", usage("no repository given: use --repo FOLDER or GRANARY_REPO")
+	case strings.Contains(where, "://"):
+		return "", usage("--repo %s: this granary keeps repositories in folders only", where)
+	default:
+		return where, nil
+	}
+}
+
 // open opens the repository that the flags name.
 func (p *program) open(c *cli.Context) (*repo.Repo, error) {
-	if c.String("repo") == "" {
-		return nil, usage("no repository given: use --repo FOLDER or GRANARY_REPO")
+	where, err := location(c)
+	if err != nil {
+		return nil, err
 	}
-	return repo.Open(c.Context, c.String("repo"), &repo.Options{CacheDir: c.String("cache-dir"), Log: p.log(c)})
+	return repo.Open(c.Context, where, &repo.Options{CacheDir: c.String("cache-dir"), Log: p.log(c)})
 }
 
 // withRepo opens the repository for a command.
@@ -145,3 +176,12 @@ func arguments(c *cli.Context, least, most int, what string) error {
 	return nil
 }
 
+// positive refuses times that are not longer than none.
+func positive(c *cli.Context, flags ...string) error {
+	for _, f := range flags {
+		if c.Duration(f) <= 0 {
+			return usage("--%s %s: want a time longer than 0s", f, c.Duration(f))
+		}
+	}
+	return nil
+}

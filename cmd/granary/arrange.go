@@ -8,11 +8,16 @@ import (
 
 // arrange sorts arguments so that flags may stand before or after arguments,
 // and global flags anywhere: the library stops looking for flags at the first
-// argument. What follows "--" is no flag.
+// argument. What follows "--" is no flag. Whoever asks for help gets it, whatever
+// else is there.
 func arrange(app *cli.App, args []string) ([]string, error) {
+	if args[len(args)-1] == "--generate-bash-completion" {
+		return args, nil // the library wants to see what is typed
+	}
 	global := flagsOf(app.Flags)
 	var before, flags, rest []string
 	var command *cli.Command
+	help := false
 	for i := 1; i < len(args); i++ {
 		arg := args[i]
 		if arg == "--" {
@@ -34,6 +39,7 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 		if command != nil {
 			own = flagsOf(command.Flags)
 		}
+		help = help || arg == "-h" || arg == "--help"
 		takesValue, isOwn := own[name]
 		to := &flags
 		if !isOwn {
@@ -44,13 +50,20 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 			}
 		}
 		*to = append(*to, arg)
-		if takesValue && !hasValue && i+1 < len(args) {
-			i++
+		if takesValue && !hasValue {
+			if i++; i == len(args) {
+				return nil, usage("flag needs an argument: %s; see granary --help", arg)
+			}
 			*to = append(*to, args[i])
 		}
 	}
 	out := append([]string{args[0]}, before...)
-	if command != nil {
+	switch {
+	case help && command != nil:
+		out = []string{args[0], command.Name, "--help"}
+	case help:
+		out = []string{args[0], "--help"}
+	case command != nil:
 		out = append(append(out, command.Name), flags...)
 		if len(rest) > 0 {
 			out = append(append(out, "--"), rest...)

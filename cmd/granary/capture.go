@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"granary/capture"
 	"granary/capture/vmrun"
 	"granary/repo"
+	"granary/repo/format"
 )
 
 func (p *program) captureCommand() *cli.Command {
@@ -37,67 +39,80 @@ func (p *program) captureCommand() *cli.Command {
 			&cli.StringFlag{Name: "vmrun-type", EnvVars: []string{"GRANARY_VMRUN_TYPE"}, Usage: "vmrun's host `TYPE` (-T)", DefaultText: "ws"},
 		},
 		Action: func(c *cli.Context) error {
-			return p.withRepo(c, func(r *repo.Repo) error { return p.capture(c, r) })
+			req, err := p.captureRequest(c)
+			if err != nil {
+				return err
+			}
+			return p.withRepo(c, func(r *repo.Repo) error { return p.capture(c, r, req) })
 		},
 	}
 }
 
-func (p *program) capture(c *cli.Context, r *repo.Repo) error {
-	req, err := p.captureRequest(c)
-	if err != nil {
-		return err
-	}
-	vms, err := findVMs(c)
-	if err != nil {
-		return err
-	}
+// capture takes the VMs one after the other. One that fails does not keep the
+// others from being captured. What went wrong is said when it does: the others
+// may take hours.
+func (p *program) capture(c *cli.Context, r *repo.Repo, req capture.Request) error {
+	outliveReaders()
 	if err := p.recoverFirst(c); err != nil {
 		return err
 	}
-	var errs []error
-	done, unfinished := 0, false
-	for _, vmx := range vms {
-		req.VMX = vmx
-		result, err := p.captureOne(c, r, req)
+	var captured []os.FileInfo // their configurations
+	failed := exitDone
+	for _, arg := range c.Args().Slice() {
+		vmx, err := capture.FindVMX(arg)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("capture %s: %w", vmx, err))
-			if c.Context.Err() != nil {
-				break
-			}
+			failed = p.report(fmt.Errorf("capture: %w", err))
 			continue
 		}
-		done++
-		if result.Unfinished != nil {
-			unfinished = true
-			errs = append(errs, fmt.Errorf("capture %s: the generation %s is safe, but the VM is not as it was found: %w", vmx, result.Generation, result.Unfinished))
+		info, err := os.Stat(vmx)
+		if err == nil && slices.ContainsFunc(captured, func(other os.FileInfo) bool { return os.SameFile(info, other) }) {
+			continue // named twice
+		}
+		req.VMX = vmx
+		result, err := p.captureOne(c, r, req)
+		if result != nil {
+			captured = append(captured, info)
+		}
+		if err != nil {
+			failed = p.report(err)
+		}
+		if err != nil && c.Context.Err() != nil {
+			break
 		}
 	}
-	if len(errs) == 0 {
-		return nil
+	if failed != exitDone && len(captured) > 0 {
+		failed = exitPartly
 	}
-	if done > 0 && (len(errs) > 0 || unfinished) {
-		return p.several(errs, exitPartly)
+	if failed != exitDone {
+		return &statusError{status: failed}
 	}
-	return p.several(errs, 0)
+	return nil
 }
 
-// several reports all errors but the last, which it returns; a status of 0
-// leaves it to that error.
-func (p *program) several(errs []error, exit int) error {
-	last := errs[len(errs)-1]
-	for _, err := range errs[:len(errs)-1] {
-		p.report(err)
-	}
-	if exit == 0 {
-		return last
-	}
-	return &statusError{exit, last}
-}
-
+// captureRequest checks the flags, before any VM is touched.
 func (p *program) captureRequest(c *cli.Context) (capture.Request, error) {
 	req := capture.Request{Quiesce: capture.Method(c.String("quiesce")), Name: c.String("name"), Driver: c.String("driver"),
 		HardStop: c.Bool("hard-stop"), Settle: c.Duration("settle"), FullScan: c.Bool("full-scan"), StateDir: stateDir(c),
 		Program: programName(), Log: p.log(c)}
+	if err := arguments(c, 1, -1, "one or more VMs"); err != nil {
+		return req, err
+	}
+	if err := positive(c, "stop-timeout", "settle"); err != nil {
+		return req, err
+	}
+	if c.IsSet("name") {
+		if err := format.CheckVMName(req.Name); err != nil {
+			return req, usage("--name: %w", err)
+		}
+		if c.NArg() > 1 {
+			return req, usage("--name is for one VM")
+		}
+	}
+	for _, arg := range c.Args().Slice() {
+		if strings.HasSuffix(arg, ".vmtm") || strings.HasSuffix(arg, ".vmtn") {
+			return req, usage("%s is a team: name its VMs one by one", arg)
+		}
+	}
 	if req.Quiesce == "" {
 		req.Quiesce = capture.StopSnapshot
 		if req.Driver == "files" {
@@ -135,61 +150,45 @@ func (p *program) connect(c *cli.Context, facts map[string]string) (capture.Hype
 	return &vmrun.Client{Program: facts["vmrun"], HostType: facts["type"], Timeouts: vmrun.Timeouts{StopSoft: timeout}, Log: p.log(c)}, nil
 }
 
-// findVMs resolves the arguments, before any VM is touched.
-func findVMs(c *cli.Context) ([]string, error) {
-	if c.NArg() == 0 {
-		return nil, usage("capture takes one or more VMs; see granary capture --help")
-	}
-	if c.NArg() > 1 && c.String("name") != "" {
-		return nil, usage("--name is for one VM")
-	}
-	var vms []string
-	names := map[string]string{}
-	for _, arg := range c.Args().Slice() {
-		if strings.HasSuffix(arg, ".vmtm") || strings.HasSuffix(arg, ".vmtn") {
-			return nil, usage("%s is a team: name its VMs one by one", arg)
-		}
-		vmx, err := capture.FindVMX(arg)
-		if err != nil {
-			return nil, err
-		}
-		// A plan that fails is reported when its turn comes.
-		if plan, err := capture.NewPlan(vmx); err == nil && c.String("name") == "" {
-			if other := names[plan.Name]; other != "" {
-				return nil, fmt.Errorf("%s and %s: %w, %q", other, vmx, capture.ErrName, plan.Name)
-			}
-			names[plan.Name] = vmx
-		}
-		vms = append(vms, vmx)
-	}
-	return vms, nil
-}
-
+// captureOne returns a result where there is a generation, also with an error.
 func (p *program) captureOne(c *cli.Context, r *repo.Repo, req capture.Request) (*capture.Result, error) {
 	bar := p.progress(c, vmLabel(req.VMX))
 	defer bar.end()
 	req.Step, req.Total, req.Progress = bar.say, bar.expect, bar.add
 	result, err := capture.Capture(c.Context, r, req)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("capture %s: %w", req.VMX, err)
 	}
 	bar.end()
+	if result.Unfinished != nil {
+		advice := "run granary recover"
+		if h := hint(result.Unfinished); h != "" {
+			advice = h + "; then " + advice
+		}
+		err = &hintedError{fmt.Sprintf("capture %s: the generation %s is safe, but the VM is not as it was found: %v",
+			req.VMX, result.Generation, result.Unfinished), advice}
+	}
+	return result, errors.Join(err, p.printCaptured(c, result))
+}
+
+func (p *program) printCaptured(c *cli.Context, result *capture.Result) error {
+	g := result.Generation
 	if c.Bool("json") {
-		facts := factsOf(result.Generation)
+		facts := factsOf(g)
 		facts.Event = "captured"
 		// What the manifest could not know: the guest may have come up
 		// after the commit.
 		seconds := result.Downtime.Seconds()
 		facts.Downtime, facts.Duration = &seconds, result.Duration.Seconds()
-		return result, p.printJSON(facts)
+		return p.printJSON(facts)
 	}
-	if !c.Bool("quiet") {
-		g := result.Generation
-		fmt.Fprintf(p.stdout, "%s: %s, %d files, %s; %s read, %s new, %s stored; guest down %s, took %s\n", g, g.Consistency, len(g.Files),
-			size(repo.LogicalBytes(g.Manifest)), size(g.ReadBytes), size(g.NewBytes), size(g.StoredBytes),
-			result.Downtime.Round(100*time.Millisecond), result.Duration.Round(100*time.Millisecond))
+	if c.Bool("quiet") {
+		return nil
 	}
-	return result, nil
+	_, err := fmt.Fprintf(p.stdout, "%s: %s, %d files, %s; %s read, %s new, %s stored; guest down %s, took %s\n", g, g.Consistency, len(g.Files),
+		size(repo.LogicalBytes(g.Manifest)), size(g.ReadBytes), size(g.NewBytes), size(g.StoredBytes),
+		result.Downtime.Round(100*time.Millisecond), result.Duration.Round(100*time.Millisecond))
+	return err
 }
 
 // recoverFirst puts right what interrupted captures left, before new ones.
@@ -205,7 +204,7 @@ func (p *program) recoverFirst(c *cli.Context) error {
 			errs = append(errs, r.Err)
 			p.report(fmt.Errorf("recover %s: %w", r.VMX, r.Err))
 		} else if !c.Bool("quiet") {
-			fmt.Fprintf(p.stderr, "granary: %s: brought back to %s after an interrupted capture\n", r.VMX, r.Found)
+			fmt.Fprintf(p.stderr, "granary: %s: brought back to %s after an interrupted capture\n", oneLine(r.VMX), r.Found)
 		}
 	}
 	if c.Context.Err() != nil {

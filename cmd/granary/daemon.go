@@ -20,12 +20,6 @@ type daemonReport struct {
 	Error, Hint string
 }
 
-// hintedError carries a hint across processes.
-type hintedError struct{ text, hint string }
-
-func (e *hintedError) Error() string { return e.text }
-func (e *hintedError) Hint() string  { return e.hint }
-
 // daemonPipe is the pipe to the parent, nil in a process of the foreground.
 func daemonPipe() *os.File {
 	fd, err := strconv.Atoi(os.Getenv(daemonVariable))

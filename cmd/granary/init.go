@@ -24,15 +24,15 @@ func (p *program) initCommand() *cli.Command {
 			if err := arguments(c, 0, 0, "no argument"); err != nil {
 				return err
 			}
-			if c.String("repo") == "" {
-				return usage("no repository given: use --repo FOLDER or GRANARY_REPO")
+			where, err := location(c)
+			if err != nil {
+				return err
 			}
 			if !c.Bool("plaintext") {
 				return usage("this granary cannot encrypt yet: say --plaintext to make a repository without encryption")
 			}
 			grain := uint64(format.DefaultGrain)
 			if text := c.String("grain"); text != "" {
-				var err error
 				if grain, err = humanize.ParseBytes(binaryUnits(text)); err != nil || grain > format.MaxGrain {
 					return usage("--grain %s: want 16K to 1M", text)
 				}
@@ -40,14 +40,14 @@ func (p *program) initCommand() *cli.Command {
 			if err := format.CheckGrain(int(grain)); err != nil {
 				return usage("--grain: %w", err)
 			}
-			if err := repo.Init(c.Context, c.String("repo"), int(grain)); err != nil {
+			if err := repo.Init(c.Context, where, int(grain)); err != nil {
 				return err
 			}
 			if c.Bool("json") {
-				return p.printJSON(map[string]any{"repository": c.String("repo"), "grain": grain})
+				return p.printJSON(map[string]any{"repository": where, "grain": grain})
 			}
 			if !c.Bool("quiet") {
-				fmt.Fprintf(p.stdout, "made repository %s\n", c.String("repo"))
+				fmt.Fprintf(p.stdout, "made repository %s\n", where)
 			}
 			return nil
 		},

@@ -33,7 +33,8 @@ func (p *program) list(c *cli.Context, r *repo.Repo) error {
 		return err
 	}
 	generations := list.Generations
-	if vm := c.Args().First(); vm != "" {
+	if c.NArg() > 0 {
+		vm := c.Args().First()
 		if generations = list.Of(vm); len(generations) == 0 {
 			return fmt.Errorf("list: VM %q: %w", vm, repo.ErrNotFound)
 		}
@@ -51,8 +52,11 @@ func (p *program) list(c *cli.Context, r *repo.Repo) error {
 		return err
 	}
 	p.remindOfRecovery(c)
+	for _, err := range list.Damaged {
+		p.report(err)
+	}
 	if len(list.Damaged) > 0 {
-		return p.several(list.Damaged, exitDamage)
+		return &statusError{status: exitDamage}
 	}
 	return nil
 }
@@ -78,6 +82,6 @@ func (p *program) remindOfRecovery(c *cli.Context) {
 		p.log(c).Debug("journals cannot be read", "err", err)
 	}
 	for _, vmx := range waiting {
-		fmt.Fprintf(p.stderr, "granary: warning: a capture of %s was interrupted\nhint: run granary recover\n", vmx)
+		fmt.Fprintf(p.stderr, "granary: warning: a capture of %s was interrupted\nhint: run granary recover\n", oneLine(vmx))
 	}
 }

@@ -12,7 +12,13 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	// A terminal that closes ends granary as Ctrl-C does, not at once; under
+	// nohup it does not.
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	// A second signal ends the program at once; the journal of a capture
 	// stays for recovery.
 	context.AfterFunc(ctx, stop)

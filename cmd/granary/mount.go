@@ -31,6 +31,12 @@ func (p *program) mountCommand() *cli.Command {
 			if err := arguments(c, 1, 1, "one folder"); err != nil {
 				return err
 			}
+			if err := positive(c, "refresh"); err != nil {
+				return err
+			}
+			if c.IsSet("log-file") && !c.Bool("daemon") {
+				return usage("--log-file is for --daemon")
+			}
 			if ready := daemonPipe(); ready != nil {
 				return p.serveAsDaemon(c, ready)
 			}

@@ -33,7 +33,7 @@ type progress struct {
 }
 
 func (p *program) progress(c *cli.Context, label string) *progress {
-	g := &progress{p: p, label: label, quiet: c.Bool("quiet"), last: time.Now()}
+	g := &progress{p: p, label: oneLine(label), quiet: c.Bool("quiet"), last: time.Now()}
 	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 && p.stderr == os.Stderr && !g.quiet {
 		g.bars = mpb.New(mpb.WithOutput(os.Stderr), mpb.WithAutoRefresh())
 	}

@@ -10,9 +10,10 @@ import (
 
 func (p *program) rebuildIndexCommand() *cli.Command {
 	return &cli.Command{
-		Name:        "rebuild-index",
-		Usage:       "throw the index away and make it again from the packs",
-		Description: "Never needed in ordinary use: granary does so itself when it must.",
+		Name:  "rebuild-index",
+		Usage: "throw the index away and make it again from the packs",
+		Description: "Never needed in ordinary use: granary does so itself when it must.\n\n" +
+			"   granary rebuild-index",
 		Action: func(c *cli.Context) error {
 			if err := arguments(c, 0, 0, "no argument"); err != nil {
 				return err

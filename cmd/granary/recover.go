@@ -1,8 +1,10 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -20,32 +22,36 @@ func (p *program) recoverCommand() *cli.Command {
 			if err := arguments(c, 0, 0, "no argument"); err != nil {
 				return err
 			}
+			outliveReaders()
 			recovered, err := p.recover(c)
 			if err != nil {
 				return err
 			}
-			var errs []error
+			failed, failures := exitDone, 0
 			for _, r := range recovered {
 				if r.Err != nil {
-					errs = append(errs, fmt.Errorf("recover %s: %w", r.VMX, r.Err))
+					failed = p.report(fmt.Errorf("recover %s: %w", r.VMX, r.Err))
+					failures++
 				}
-				if err := p.printRecovered(c, r); err != nil {
-					return err
-				}
+				p.printRecovered(c, r)
 			}
 			if len(recovered) == 0 && !c.Bool("json") && !c.Bool("quiet") {
 				fmt.Fprintln(p.stdout, "nothing to recover")
 			}
-			if len(errs) == 0 {
-				return nil
+			if 0 < failures && failures < len(recovered) {
+				failed = exitPartly
 			}
-			if len(errs) < len(recovered) {
-				return &statusError{exitPartly, errors.Join(errs...)}
+			if failed != exitDone {
+				return &statusError{status: failed}
 			}
-			return errors.Join(errs...)
+			return nil
 		},
 	}
 }
+
+// outliveReaders lets writes to a pipe that has closed fail, instead of ending
+// granary: no VM stays down because nobody reads any more.
+func outliveReaders() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 func (p *program) recover(c *cli.Context) ([]capture.Recovered, error) {
 	return capture.Recover(c.Context, capture.RecoverOptions{
@@ -54,23 +60,24 @@ func (p *program) recover(c *cli.Context) ([]capture.Recovered, error) {
 		Log:      p.log(c),
 		Step: func(vmx, what string) {
 			if !c.Bool("quiet") {
-				fmt.Fprintf(p.stderr, "%s: %s\n", vmLabel(vmx), what)
+				fmt.Fprintf(p.stderr, "%s: %s\n", oneLine(vmLabel(vmx)), what)
 			}
 		},
 	})
 }
 
-func (p *program) printRecovered(c *cli.Context, r capture.Recovered) error {
+// printRecovered leaves it to run to find out whether all could be printed.
+func (p *program) printRecovered(c *cli.Context, r capture.Recovered) {
 	if c.Bool("json") {
-		event := map[string]any{"event": "recovered", "vmx": r.VMX, "state": r.Found, "began": r.Began.UTC().Format(time.RFC3339)}
+		event := map[string]any{"event": "recovered", "vmx": r.VMX}
+		if !r.Began.IsZero() { // else the journal could not be read
+			event["state"], event["began"] = r.Found, rfc3339(r.Began.UnixNano())
+		}
 		if r.Err != nil {
 			event["event"], event["error"] = "failed", r.Err.Error()
 		}
-		return p.printJSON(event)
+		_ = p.printJSON(event)
+	} else if r.Err == nil && !c.Bool("quiet") {
+		fmt.Fprintf(p.stdout, "%s: brought back, %s as it was found; its capture began %s\n", oneLine(r.VMX), r.Found, r.Began.Local().Format(time.DateTime))
 	}
-	if r.Err == nil && !c.Bool("quiet") {
-		_, err := fmt.Fprintf(p.stdout, "%s: brought back, %s as it was found; its capture began %s\n", r.VMX, r.Found, r.Began.Local().Format(time.DateTime))
-		return err
-	}
-	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"syscall"
 
 	"granary/capture"
 	"granary/fusefs"
@@ -39,6 +40,12 @@ func (e *statusError) Error() string {
 }
 
 func (e *statusError) Unwrap() error { return e.err }
+
+// hintedError is an error with a hint of its own.
+type hintedError struct{ text, hint string }
+
+func (e *hintedError) Error() string { return e.text }
+func (e *hintedError) Hint() string  { return e.hint }
 
 func usage(format string, args ...any) error {
 	return &statusError{exitUsage, fmt.Errorf(format, args...)}
@@ -80,7 +87,9 @@ func hint(err error) string {
 	var damage *repo.DamageError
 	switch {
 	case errors.Is(err, context.Canceled):
-		return "it was interrupted; nothing was committed"
+		return "it was interrupted"
+	case errors.Is(err, syscall.ENOSPC):
+		return "make room on that disk, and try again; what is stored already stays as it is"
 	case errors.Is(err, repo.ErrNoRepository):
 		return "make one with: granary -r FOLDER init --plaintext"
 	case errors.Is(err, format.ErrNewer):
@@ -103,14 +112,15 @@ func hint(err error) string {
 	return ""
 }
 
-// oneLine keeps an error that joins several from breaking the form.
+// oneLine keeps an error that joins several, and names that others chose, from
+// breaking the form and from steering the terminal.
 func oneLine(text string) string {
 	out := make([]rune, 0, len(text))
 	for _, r := range text {
 		switch {
 		case r == '\n':
 			out = append(out, ';', ' ')
-		case r < 0x20:
+		case r < 0x20 || r >= 0x7f && r < 0xa0:
 			out = append(out, '?')
 		default:
 			out = append(out, r)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -44,6 +45,8 @@ func (p *program) restore(c *cli.Context, r *repo.Repo) error {
 		return err
 	}
 	files := c.Args().Tail()
+	slices.Sort(files)
+	files = slices.Compact(files)
 	total, count := repo.LogicalBytes(g.Manifest), len(g.Files)
 	if len(files) > 0 {
 		total, count = 0, len(files)
@@ -59,7 +62,7 @@ func (p *program) restore(c *cli.Context, r *repo.Repo) error {
 	err = r.Restore(c.Context, g, files, c.String("to"), repo.RestoreOptions{Force: c.Bool("force"), Progress: bar.add})
 	bar.end()
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%w (--force replaces it)", err)
+		return &hintedError{err.Error(), "--force replaces files that exist"}
 	}
 	if err != nil {
 		return err
