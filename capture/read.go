@@ -94,7 +94,7 @@ func (c *run) add(ctx context.Context, p PlannedFile) (*format.File, error) {
 	}
 	defer s.Close()
 	in.File, in.Content = s.entry, s
-	if !c.FullScan && repo.Unchanged(&s.entry, in.Parent) {
+	if !c.FullScan && c.writer.Unchanged(in) {
 		f := c.writer.Reuse(in)
 		if c.Progress != nil {
 			c.Progress(f.Size)

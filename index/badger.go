@@ -27,6 +27,7 @@ func badgerOptions(dir string, to *slog.Logger) badger.Options {
 		WithCompactL0OnClose(true).
 		WithValueLogFileSize(16 << 20).
 		WithMetricsEnabled(false).
+		WithChecksumVerificationMode(options.OnBlockRead).
 		WithLogger(quiet{to})
 }
 
@@ -42,6 +43,9 @@ func (fatal) Write(said []byte) (int, error) { panic(strings.TrimSpace(string(sa
 
 // openBadger opens a database; a panic over damaged files becomes an error.
 func openBadger(o badger.Options) (db *badger.DB, err error) {
+	if err := checkTables(o.Dir); err != nil {
+		return nil, err
+	}
 	opening.Lock()
 	defer opening.Unlock()
 	output := log.Writer()

@@ -43,6 +43,7 @@ type database struct {
 	release func() error
 	since   time.Time
 	linger  *time.Timer
+	bad     bool // reading it failed; guarded by the Index's mu
 }
 
 // Open returns the index in the folder dir, with lock files in the folder
@@ -100,7 +101,7 @@ func (d *database) close() error {
 func (x *Index) acquire(ctx context.Context) (*database, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for x.open != nil && time.Since(x.open.since) > holdTime {
+	for x.open != nil && (x.open.bad || time.Since(x.open.since) > holdTime) {
 		if x.users == 0 {
 			x.letGo()
 			break

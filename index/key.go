@@ -67,5 +67,8 @@ func parsePlace(b []byte) (number uint32, p Place, err error) {
 		return 0, p, errBadValue
 	}
 	p = Place{Offset: be.Uint32(b[4:]), Stored: be.Uint32(b[8:]), Plain: be.Uint32(b[12:]), Encoding: format.Encoding(b[16])}
+	if p.Plain > format.MaxGrain || p.Stored == 0 || p.Stored > p.Plain || uint64(p.Offset)+uint64(p.Stored) > format.MaxPackSize {
+		return 0, Place{}, errBadValue
+	}
 	return be.Uint32(b), p, nil
 }

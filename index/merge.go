@@ -2,6 +2,7 @@ package index
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/dgraph-io/badger/v4"
@@ -37,6 +38,54 @@ func (x *Index) Merge(ctx context.Context, packs []format.PackTable) error {
 			return fmt.Errorf("merge into index: %w", err)
 		}
 		return db.Sync()
+	})
+}
+
+// Lend adds the grains of packs whose session has not committed, for as long
+// as it may take: what is known already stays, and Merge takes the packs for
+// new ones. It returns ErrNoSpace as Merge does.
+func (x *Index) Lend(ctx context.Context, packs []format.PackTable) error {
+	grains := 0
+	for _, t := range packs {
+		grains += len(t.Entries)
+	}
+	x.letGoIdle()
+	return x.writeAlone(ctx, grains, func(db *badger.DB) error {
+		_, next, err := unmerged(db, nil)
+		if err != nil {
+			return fmt.Errorf("lend to index: %w", err)
+		}
+		batch := db.NewWriteBatch()
+		defer batch.Cancel()
+		for i, t := range packs {
+			if err := lendPack(db, batch, next+uint32(i), t); err != nil {
+				return fmt.Errorf("lend %s to index: %w", t.Name, err)
+			}
+		}
+		if err := batch.Flush(); err != nil {
+			return fmt.Errorf("lend to index: %w", err)
+		}
+		return nil
+	})
+}
+
+func lendPack(db *badger.DB, batch *badger.WriteBatch, number uint32, t format.PackTable) error {
+	if err := batch.Set(appendNumberKey(nil, number), appendPackName(nil, t.Name)); err != nil {
+		return err
+	}
+	return db.View(func(txn *badger.Txn) error {
+		for i, p := range Places(t) {
+			key := appendGrainKey(nil, t.Entries[i].ID)
+			if _, err := txn.Get(key); err == nil {
+				continue
+			} else if !errors.Is(err, badger.ErrKeyNotFound) {
+				return err
+			}
+			if err := batch.Set(key, appendPlace(nil, number, p)); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

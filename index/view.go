@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -18,8 +19,22 @@ type View struct {
 }
 
 // View calls fn with the index as it is now. It waits for a merge that is
-// under way. fn must call neither View nor Merge.
-func (x *Index) View(ctx context.Context, fn func(*View) error) (err error) {
+// under way. fn must call neither View nor Merge, and may be called again after
+// it met a damaged database.
+func (x *Index) View(ctx context.Context, fn func(*View) error) error {
+	err := x.view(ctx, fn)
+	if errors.Is(err, errFault) {
+		x.log.Debug("index: opening it again", "err", err)
+		err = x.view(ctx, fn)
+	}
+	return err
+}
+
+// errFault means that reading the database went wrong where Badger has no error
+// for it.
+var errFault = errors.New("index is damaged")
+
+func (x *Index) view(ctx context.Context, fn func(*View) error) (err error) {
 	d, err := x.acquire(ctx)
 	if err != nil {
 		return err
@@ -28,10 +43,15 @@ func (x *Index) View(ctx context.Context, fn func(*View) error) (err error) {
 	if d.db == nil {
 		return fn(&View{})
 	}
+	// Badger panics over tables that changed under it, and memory that is
+	// mapped from a file that was cut short faults.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
-		// Badger panics over tables that changed under it.
 		if p := recover(); p != nil {
-			err = fmt.Errorf("read index: %v", p)
+			err = fmt.Errorf("%w: %v", errFault, p)
+			x.mu.Lock()
+			d.bad = true
+			x.mu.Unlock()
 		}
 	}()
 	txn := d.db.NewTransaction(false)

@@ -73,11 +73,27 @@ func scriptHost(env *testscript.Env) error {
 		env.Setenv(name, value)
 	}
 	env.Defer(func() {
+		if t := env.T().(testing.TB); t.Failed() {
+			logFailedCalls(t, vmware)
+		}
 		if err := errors.Join(vmware.KillAll(), unmountBelow(env.WorkDir)); err != nil {
 			env.T().Fatal(err)
 		}
 	})
 	return nil
+}
+
+// logFailedCalls tells what is behind vmrun's words.
+func logFailedCalls(t testing.TB, vmware *standin.State) {
+	calls, err := vmware.Calls()
+	if err != nil {
+		t.Log(err)
+	}
+	for _, c := range calls {
+		if c.Detail != "" {
+			t.Logf("vmrun %s ended with %d: %s", c.Verb, c.Exit, c.Detail)
+		}
+	}
 }
 
 const vmwareKey = "vmware"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -48,12 +49,12 @@ const batchBytes = 1 << 20
 const unchangedAge = 2 * time.Second
 
 // Unchanged tells whether a file's size, times and inode prove that it still
-// is what the parent generation holds.
-func Unchanged(f *format.File, parent *ParentFile) bool {
-	if parent == nil {
+// is what its parent holds, and the repository still has that.
+func (w *Writer) Unchanged(in Input) bool {
+	if in.Parent == nil || w.known.distrust {
 		return false
 	}
-	p := parent.File
+	f, p := in.File, in.Parent.File
 	newest := max(p.ModTime, p.Changed)
 	return p.Changed != 0 && p.Inode != 0 && p.Read-newest >= int64(unchangedAge) &&
 		p.Size == f.Size && p.ModTime == f.ModTime && p.Changed == f.Changed && p.Inode == f.Inode && p.Device == f.Device
@@ -70,18 +71,28 @@ func (w *Writer) Reuse(in Input) format.File {
 // returns ErrChanged when the content ends before Size.
 //
 // Memory: about batchBytes for each core and some, whatever the file's size.
-func (w *Writer) Add(ctx context.Context, in Input) (format.File, error) {
+func (w *Writer) Add(ctx context.Context, in Input) (f format.File, err error) {
+	if w.dead != nil {
+		return format.File{}, fmt.Errorf("add %q: %w", in.Path, w.dead)
+	}
+	defer func() {
+		if err != nil {
+			w.dead = err
+		}
+	}()
+	if w.known.distrust {
+		in.Parent = nil
+	}
 	tree := format.Tree{Size: in.Size, Grain: w.repo.config.Grain}
 	if in.Size > format.MaxFileSize || tree.Height() > format.MaxHeight {
 		return format.File{}, fmt.Errorf("add %q: %d bytes are too many", in.Path, in.Size)
 	}
-	f := in.File
+	f = in.File
 	f.Read = time.Now().UnixNano()
 	p := &pipeline{writer: w, in: in, tree: tree, grains: max(1, batchBytes/tree.Grain)}
 	if in.Parent != nil && in.Parent.File.Size > 0 {
 		p.parent = w.repo.newFile(in.Parent.Generation, in.Parent.File)
 	}
-	var err error
 	if f.Root, err = p.run(ctx); err != nil {
 		return format.File{}, fmt.Errorf("add %q: %w", in.Path, err)
 	}
@@ -99,6 +110,7 @@ type pipeline struct {
 	tree   format.Tree
 	grains int // in a batch
 	parent *File
+	warned sync.Once // that the parent cannot be read
 
 	allocated int64
 	read      int64
@@ -128,6 +140,7 @@ func (p *pipeline) run(ctx context.Context) (format.ID, error) {
 	for range inFlight {
 		free <- &batch{}
 	}
+	caller := ctx // the group's context ends with the group
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer close(work)
@@ -164,7 +177,7 @@ func (p *pipeline) run(ctx context.Context) (format.ID, error) {
 	if err := g.Wait(); err != nil {
 		return format.ID{}, err
 	}
-	return p.builder.finish(context.WithoutCancel(ctx))
+	return p.builder.finish(caller)
 }
 
 // cut makes the batches, over data only, aligned to their own size so that a
@@ -181,7 +194,7 @@ func (p *pipeline) cut(ctx context.Context, free <-chan *batch, work, order chan
 			start, end, err := finder.NextData(off)
 			if errors.Is(err, io.EOF) {
 				p.progress(p.in.Size - off)
-				return nil
+				return p.reaches(p.in.Size)
 			}
 			if err != nil {
 				return fmt.Errorf("find data: %w", err)
@@ -212,6 +225,19 @@ func (p *pipeline) cut(ctx context.Context, free <-chan *batch, work, order chan
 		off += int64(n)
 	}
 	return nil
+}
+
+// reaches fails where the content ends before size: what looks like a hole at
+// its end may be no file any more.
+func (p *pipeline) reaches(size int64) error {
+	n, err := p.in.Content.ReadAt(make([]byte, 1), size-1)
+	if n == 1 {
+		return nil
+	}
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: it ends before byte %d", ErrChanged, size)
+	}
+	return fmt.Errorf("read at byte %d: %w", size-1, err)
 }
 
 func (b *batch) reset(first int64, n, grain int) {
@@ -267,7 +293,9 @@ func (p *pipeline) process(ctx context.Context, tools *worker, b *batch) error {
 func (p *pipeline) changed(ctx context.Context, b *batch) []format.ID {
 	old, err := p.parent.idsAt(ctx, b.first, len(b.ids))
 	if err != nil {
-		p.writer.repo.log.Warn("parent generation cannot be read; comparing with the index alone", "file", p.in.Path, "err", err)
+		p.warned.Do(func() {
+			p.writer.repo.log.Warn("parent generation cannot be read; comparing with the index alone", "file", p.in.Path, "err", err)
+		})
 		return b.ids
 	}
 	wanted := make([]format.ID, len(b.ids))

@@ -109,13 +109,7 @@ func (c *check) damage(err error) {
 
 // packs verifies each pack that a manifest names, and counts the others.
 func (c *check) packs(ctx context.Context, list *Listing) error {
-	sizes := map[format.PackName]int64{}
-	err := c.repo.store.List(ctx, format.PacksPrefix, func(name string, size int64) error {
-		if p, err := format.ParsePackName(name); err == nil {
-			sizes[p] = size
-		}
-		return nil
-	})
+	sizes, err := c.repo.packSizes(ctx)
 	if err != nil {
 		return err
 	}
@@ -160,13 +154,13 @@ func (c *check) pack(ctx context.Context, p sizedPack, size int64, there bool) e
 		return lost(fmt.Sprintf("pack has %d bytes, not %d", size, p.size))
 	}
 	t, err := c.repo.packTable(ctx, p.PackName, size, p.entries)
-	if damaged(err) {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
 		c.broken(p.PackName)
 		c.damage(err)
 		return nil
-	}
-	if err != nil {
-		return err
 	}
 	if t.Kind != p.kind {
 		return lost("pack is of another kind than its manifest says")
@@ -206,6 +200,10 @@ func (c *check) compareIndex(ctx context.Context, t format.PackTable, places []i
 	wrong := err != nil
 	for i, f := range found {
 		wrong = wrong || f.IsZero() || f.Pack == t.Name && f != places[i]
+		if !wrong && f.Pack != t.Name {
+			whole, err := c.packIsWhole(ctx, f.Pack)
+			wrong = err != nil || !whole
+		}
 	}
 	if wrong {
 		c.mu.Lock()
@@ -291,7 +289,7 @@ func (c *check) tree(ctx context.Context, f *File, id format.ID, place index.Pla
 		return false, nil
 	}
 	if place.IsZero() {
-		return fail(&DamageError{Object: "index", Grain: id, Err: fmt.Errorf("%w: no pack has this grain", format.ErrCorrupt)})
+		return fail(c.repo.noPlace(id))
 	}
 	if err := c.bad[id]; err != nil {
 		return fail(err)
@@ -339,14 +337,18 @@ func (c *check) tree(ctx context.Context, f *File, id format.ID, place index.Pla
 // packIsWhole tells whether a pack's table could be read. The index may place a
 // grain in a pack that was written after this check began.
 func (c *check) packIsWhole(ctx context.Context, name format.PackName) (bool, error) {
+	c.mu.Lock()
 	whole, known := c.whole[name]
+	c.mu.Unlock()
 	if known {
 		return whole, nil
 	}
 	_, _, err := c.repo.readTable(ctx, name)
-	if err != nil && !damaged(err) {
-		return false, err
+	if ctx.Err() != nil {
+		return false, ctx.Err()
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.whole[name] = err == nil
 	return err == nil, nil
 }

@@ -125,8 +125,7 @@ func (f *File) load(ctx context.Context, first int64, n int) ([]*cachedGrain, er
 	claimed := make([]*cachedGrain, 0, len(mine))
 	for _, i := range mine {
 		if places[at+i].IsZero() {
-			f.repo.grains.settle(entries[i], nil, &DamageError{Object: "index", Grain: ids[i],
-				Err: fmt.Errorf("%w: no pack has this grain", format.ErrCorrupt)})
+			f.repo.grains.settle(entries[i], nil, f.repo.noPlace(ids[i]))
 			continue
 		}
 		grains = append(grains, wanted{ids[i], places[at+i]})

@@ -76,7 +76,7 @@ func (r *Repo) readManifests(ctx context.Context) (manifests []*format.Manifest,
 	defer c.mu.Unlock()
 	seen := map[format.SessionID]*format.Manifest{}
 	err = r.store.List(ctx, format.GenerationsPrefix, func(name string, _ int64) error {
-		session, err := format.ParseSessionID(lastPart(name))
+		session, err := format.ParseSessionID(strings.TrimPrefix(name, format.GenerationsPrefix))
 		if err != nil {
 			return nil // not ours
 		}
@@ -84,11 +84,12 @@ func (r *Repo) readManifests(ctx context.Context) (manifests []*format.Manifest,
 		if !ok {
 			if m, err = r.readManifest(ctx, session); errors.Is(err, storage.ErrNotExist) {
 				return nil
-			} else if damaged(err) {
+			} else if ctx.Err() != nil {
+				return ctx.Err()
+			} else if err != nil {
+				// The others must not be hidden by it.
 				broken = append(broken, &DamageError{Object: name, Err: err})
 				return nil
-			} else if err != nil {
-				return err
 			}
 		}
 		seen[session] = m

@@ -3,6 +3,8 @@ package repo
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"granary/index"
@@ -33,17 +35,19 @@ func (r *Repo) mergeMissing(ctx context.Context) (merged int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	r.lost = nil
 	for len(missing) > 0 {
 		n := min(mergeTables, len(missing))
 		var tables []format.PackTable
 		for _, p := range missing[:n] {
 			t, err := r.packTable(ctx, p.PackName, int64(p.size), p.entries)
-			if damaged(err) {
-				r.log.Warn("a pack's table of contents cannot be read; run granary check", "err", err)
-				continue
+			if ctx.Err() != nil {
+				return merged, ctx.Err()
 			}
 			if err != nil {
-				return merged, err
+				r.log.Warn("a pack's table of contents cannot be read; run granary check", "err", err)
+				r.lost = append(r.lost, p.PackName.String())
+				continue
 			}
 			tables = append(tables, t)
 		}
@@ -92,6 +96,32 @@ func (r *Repo) missingPacks(ctx context.Context, list *Listing) (missing []sized
 		return nil
 	})
 	return missing, err
+}
+
+// packSizes lists the packs that are there, in bytes.
+func (r *Repo) packSizes(ctx context.Context) (map[format.PackName]int64, error) {
+	sizes := map[format.PackName]int64{}
+	err := r.store.List(ctx, format.PacksPrefix, func(name string, size int64) error {
+		if p, err := format.ParsePackName(name); err == nil {
+			sizes[p] = size
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list packs: %w", err)
+	}
+	return sizes, nil
+}
+
+// noPlace is the damage of a grain that no readable table names.
+func (r *Repo) noPlace(id format.ID) error {
+	r.mending.Lock()
+	defer r.mending.Unlock()
+	object := "index"
+	if len(r.lost) > 0 {
+		object = strings.Join(r.lost[:min(3, len(r.lost))], " or ")
+	}
+	return &DamageError{Object: object, Grain: id, Err: fmt.Errorf("%w: no pack that can be read has it", format.ErrCorrupt)}
 }
 
 // packTable reads and checks a pack's table of contents.
@@ -172,11 +202,50 @@ func (r *Repo) places(ctx context.Context, ids []format.ID, places []index.Place
 	if r.find(ctx, ids, places) {
 		return nil
 	}
+	// A grain that no table has is lost; an index that lacks one which a table
+	// has is wrong, and only then worth being made anew for everyone.
+	if lies, err := r.tablesHave(ctx, ids, places); err != nil || !lies {
+		return err
+	}
 	if err := r.rebuildLocked(ctx); err != nil {
 		return err
 	}
 	r.find(ctx, ids, places)
 	return ctx.Err()
+}
+
+// tablesHave tells whether a pack has one of the IDs that have no place. It
+// reads all tables, at most once in rebuildPause.
+func (r *Repo) tablesHave(ctx context.Context, ids []format.ID, places []index.Place) (bool, error) {
+	if !r.searched.IsZero() && time.Since(r.searched) < rebuildPause {
+		return false, nil
+	}
+	list, err := r.Generations(ctx)
+	if err != nil {
+		return false, err
+	}
+	wanted := map[format.ID]bool{}
+	for i, p := range places {
+		if p.IsZero() {
+			wanted[ids[i]] = true
+		}
+	}
+	for _, g := range list.Generations {
+		for _, p := range packsOf(g.Manifest) {
+			t, err := r.packTable(ctx, p.PackName, int64(p.size), p.entries)
+			if ctx.Err() != nil {
+				return false, ctx.Err()
+			}
+			if err != nil {
+				continue
+			}
+			if slices.ContainsFunc(t.Entries, func(e format.Entry) bool { return wanted[e.ID] }) {
+				return true, nil
+			}
+		}
+	}
+	r.searched = time.Now()
+	return false, nil
 }
 
 // find looks ids up, and tells whether each has a place. An index that cannot

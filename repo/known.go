@@ -2,7 +2,6 @@ package repo
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	"granary/index"
@@ -21,6 +20,10 @@ type knownGrains struct {
 	mu    sync.Mutex // guards what follows
 	taken map[format.ID]struct{}
 	packs map[format.PackName]bool // whether a pack is there for good
+
+	// distrust is set when a committed pack is missing or cut short: then
+	// what a parent generation holds has to be looked up grain by grain.
+	distrust bool
 }
 
 func (r *Repo) newKnownGrains(ctx context.Context) (*knownGrains, error) {
@@ -29,18 +32,19 @@ func (r *Repo) newKnownGrains(ctx context.Context) (*knownGrains, error) {
 	if err != nil {
 		return nil, err
 	}
-	committed := map[format.SessionID]bool{}
-	for _, g := range list.Generations {
-		committed[g.Session] = true
-	}
-	err = r.store.List(ctx, format.PacksPrefix, func(name string, _ int64) error {
-		if p, err := format.ParsePackName(name); err == nil && committed[p.Session] {
-			k.packs[p] = true
-		}
-		return nil
-	})
+	sizes, err := r.packSizes(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("list packs: %w", err)
+		return nil, err
+	}
+	for _, g := range list.Generations {
+		for _, p := range packsOf(g.Manifest) {
+			size, there := sizes[p.PackName]
+			k.packs[p.PackName] = there && size == int64(p.size)
+			if !k.packs[p.PackName] {
+				k.distrust = true
+				r.log.Warn("a pack is missing or cut short; what it held is stored again where the VM still has it; run granary check", "pack", p.PackName)
+			}
+		}
 	}
 	return k, nil
 }

@@ -3,7 +3,6 @@ package repo
 import (
 	"container/list"
 	"context"
-	"fmt"
 	"sync"
 
 	"golang.org/x/sync/singleflight"
@@ -76,8 +75,8 @@ func (c *nodeCache) drop(id format.ID) {
 	}
 }
 
-// resolve finds the places of a branch's IDs, all at once and, unless it
-// fails, only once. An ID without a place keeps the zero place.
+// resolve finds the places of a branch's IDs, all at once and, unless one is
+// missing, only once. An ID without a place has the zero place.
 func (b *branch) resolve(ctx context.Context, r *Repo) (*[format.Fanout]index.Place, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -85,6 +84,11 @@ func (b *branch) resolve(ctx context.Context, r *Repo) (*[format.Fanout]index.Pl
 		var places [format.Fanout]index.Place
 		if err := r.places(ctx, b.ids[:], places[:]); err != nil {
 			return nil, err
+		}
+		for i, p := range places {
+			if p.IsZero() && !b.ids[i].IsZero() {
+				return &places, nil
+			}
 		}
 		b.places = &places
 	}
@@ -98,7 +102,7 @@ func (r *Repo) node(ctx context.Context, id format.ID, place index.Place, height
 	}
 	b, err, _ := r.nodes.flight.Do(string(id[:]), func() (any, error) {
 		if place.IsZero() {
-			return nil, &DamageError{Object: "index", Grain: id, Err: fmt.Errorf("%w: no pack has this node", format.ErrCorrupt)}
+			return nil, r.noPlace(id)
 		}
 		plain, err := r.fetchOne(ctx, format.Nodes, &wanted{id, place})
 		if err != nil {

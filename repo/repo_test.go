@@ -125,9 +125,11 @@ func readAll(t *testing.T, r *repo.Repo, g *repo.Generation) []byte {
 }
 
 func TestReadsBackWhatWasStored(t *testing.T) {
-	for _, size := range []int{0, 1, 65535, 65536, 65537, 16 * mib, 16*mib + 1, 37*mib + 12345} {
+	// Grains of 16 KiB: a leaf covers 4 MiB.
+	for _, size := range []int{0, 1, 16383, 16384, 16385, 4 * mib, 4*mib + 1, 9*mib + 12345} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
-			r, dir := newRepo(t, nil)
+			dir := smallRepo(t)
+			r := openRepo(t, dir, nil)
 			want := sample(uint64(size), size)
 			clear(want[size/3 : size/2]) // a run of zeros
 			g := mustStore(t, r, want, nil)

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"time"
 
@@ -21,7 +20,8 @@ import (
 )
 
 // Storage keeps immutable objects by name. Create is durable, all or nothing,
-// and gives storage.ErrExists instead of overwriting. ReadAt fills p or fails;
+// and gives storage.ErrExists instead of overwriting; after an error the object
+// is there, or never will be because of that call. ReadAt fills p or fails;
 // storage.ErrNotExist and storage.ErrShort tell what is wrong. All methods are
 // safe for concurrent use.
 type Storage interface {
@@ -94,8 +94,10 @@ type Repo struct {
 	workers   sync.Pool // of *worker
 	ahead     chan struct{}
 
-	mending sync.Mutex // held while the index is brought up to date
-	rebuilt time.Time  // when this process rebuilt it; guarded by mending
+	mending  sync.Mutex // held while the index is brought up to date; guards what follows
+	rebuilt  time.Time  // when this process rebuilt it
+	searched time.Time  // when it found no table that the index lacks
+	lost     []string   // packs whose tables cannot be read
 }
 
 // Where things lie in a local repository, beside the objects.
@@ -308,5 +310,3 @@ func damaged(err error) bool {
 	return errors.Is(err, format.ErrCorrupt) || errors.Is(err, format.ErrNotRepository) ||
 		errors.Is(err, storage.ErrNotExist) || errors.Is(err, storage.ErrShort)
 }
-
-func lastPart(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }

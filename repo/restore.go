@@ -99,28 +99,38 @@ func (r *Repo) restoreFile(ctx context.Context, f *File, root *os.Root, options 
 	}()
 	err = f.copyTo(ctx, out, options.Progress)
 	if err == nil {
+		err = out.Chmod(fs.FileMode(f.entry.Mode).Perm())
+	}
+	modified := time.Unix(0, f.entry.ModTime)
+	if err == nil {
+		err = root.Chtimes(passing, modified, modified)
+	}
+	if err == nil {
 		err = out.Sync()
 	}
 	if err = errors.Join(err, out.Close()); err != nil {
 		return err
 	}
-	if err := root.Chmod(passing, fs.FileMode(f.entry.Mode).Perm()); err != nil {
-		return err
-	}
-	modified := time.Unix(0, f.entry.ModTime)
-	if err := root.Chtimes(passing, modified, modified); err != nil {
-		return err
-	}
-	if !options.Force {
-		// A file that came meanwhile is not replaced.
-		if _, err := root.Lstat(name); err == nil {
-			return fs.ErrExist
-		}
-	}
-	if err := root.Rename(passing, name); err != nil {
+	if err := moveInto(root, passing, name, options.Force); err != nil {
 		return err
 	}
 	return storage.SyncDir(filepath.Join(root.Name(), filepath.FromSlash(folder)))
+}
+
+// moveInto gives a file its name. Unless forced it does not replace one that
+// came meanwhile: link(2) refuses to, where the file system has it.
+func moveInto(root *os.Root, passing, name string, force bool) error {
+	if force {
+		return root.Rename(passing, name)
+	}
+	err := root.Link(passing, name)
+	if err == nil {
+		return root.Remove(passing)
+	}
+	if _, statErr := root.Lstat(name); errors.Is(err, fs.ErrExist) || statErr == nil {
+		return fs.ErrExist
+	}
+	return root.Rename(passing, name)
 }
 
 // copyTo writes the file's data, in parallel and verified, and leaves out its

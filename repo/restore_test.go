@@ -188,7 +188,7 @@ func TestRestoreDoesNotFollowLinksOutside(t *testing.T) {
 
 func TestCancelledRestoreLeavesNoFile(t *testing.T) {
 	r := openRepo(t, smallRepo(t), nil)
-	g := mustStore(t, r, sample(1, 20*mib), nil)
+	g := mustStore(t, r, sample(1, 8*mib), nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	dir := t.TempDir()

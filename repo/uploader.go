@@ -26,8 +26,9 @@ type uploader struct {
 	pending int        // packs sent and not yet written
 	packs   []format.ManifestPack
 	plain   int64
-	tables  []format.PackTable // written and not merged
+	tables  []format.PackTable // written and not lent
 	entries int                // in tables
+	lent    bool               // tables were lent to the index
 	err     error              // sticky
 }
 
@@ -85,7 +86,7 @@ func (u *uploader) run(ctx context.Context) {
 			err = fmt.Errorf("write pack: %w", err)
 		}
 		if u.finish(p, err) {
-			if err := u.merge(ctx); err != nil {
+			if err := u.lend(ctx); err != nil {
 				u.repo.log.Debug("merge into index put off", "err", err)
 			}
 		}
@@ -114,22 +115,29 @@ func (u *uploader) finish(p *packer, err error) bool {
 }
 
 // wait returns when each pack sent is durable, or with the first error.
-func (u *uploader) wait() error {
+func (u *uploader) wait(ctx context.Context) error {
+	wake := context.AfterFunc(ctx, func() {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.done.Broadcast()
+	})
+	defer wake()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for u.pending > 0 {
+	for u.pending > 0 && ctx.Err() == nil {
 		u.done.Wait()
 	}
-	return u.err
+	return errors.Join(u.err, ctx.Err())
 }
 
-// merge moves the written packs into the index, and forgets their grains.
-func (u *uploader) merge(ctx context.Context) error {
+// lend lets the index remember the grains of packs that are not committed yet,
+// so that memory need not.
+func (u *uploader) lend(ctx context.Context) error {
 	u.mu.Lock()
 	tables := u.tables
 	u.tables, u.entries = nil, 0
 	u.mu.Unlock()
-	if err := u.repo.currentIndex().Merge(ctx, tables); err != nil {
+	if err := u.repo.currentIndex().Lend(ctx, tables); err != nil {
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		u.tables = append(u.tables, tables...)
@@ -138,8 +146,20 @@ func (u *uploader) merge(ctx context.Context) error {
 		}
 		return err
 	}
+	u.mu.Lock()
+	u.lent = true
+	u.mu.Unlock()
 	u.known.forget(tables)
 	return nil
+}
+
+// mergeCommitted adds the packs of a committed session to the index.
+func (u *uploader) mergeCommitted(ctx context.Context) error {
+	if u.lent {
+		return u.repo.refresh(ctx) // reads their tables again
+	}
+	_, err := u.repo.mergeIndex(ctx, u.tables)
+	return err
 }
 
 func (u *uploader) written() (packs []format.ManifestPack, plain, stored int64) {

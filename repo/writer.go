@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,8 @@ import (
 
 // Writer is a session that writes one generation: Add its files, one after
 // the other, then Commit. It is not safe for concurrent use. Close it, also
-// after Commit. After an error of storage it is dead for good.
+// after Commit. After an error it is dead for good: grains that it had taken on
+// may never have been stored.
 type Writer struct {
 	repo    *Repo
 	id      format.SessionID
@@ -25,8 +27,8 @@ type Writer struct {
 	put     *uploader
 
 	readBytes int64
-	tried     bool // a commit was begun: what it left may be a generation
-	committed bool
+	dead      error // why nothing more can be added or committed
+	committed bool  // or it cannot be told: then its packs stay
 	closed    bool
 }
 
@@ -46,7 +48,8 @@ func (r *Repo) NewWriter(ctx context.Context, program, purpose string) (*Writer,
 	// Before the packs are listed: a prune that begins later sees us and
 	// waits, one that began earlier has condemned packs that we then see.
 	if err := r.store.Create(ctx, format.SessionName(w.id), b); err != nil {
-		return nil, fmt.Errorf("begin session: %w", err)
+		// An answer that was lost may have left it.
+		return nil, errors.Join(fmt.Errorf("begin session: %w", err), w.endSession())
 	}
 	if err := r.refresh(ctx); err != nil {
 		return nil, errors.Join(err, w.endSession())
@@ -97,12 +100,27 @@ func (w *Writer) flush(ctx context.Context, kind format.PackKind) error {
 // name's suffix, the sizes and the packs. When it returns nil the generation
 // is durable. After ErrRevoked there is none.
 func (w *Writer) Commit(ctx context.Context, m *format.Manifest) (*Generation, error) {
+	if w.dead != nil {
+		return nil, fmt.Errorf("commit generation: %w", w.dead)
+	}
+	w.dead = errEnded
+	g, err := w.commit(ctx, m)
+	if err != nil {
+		return nil, fmt.Errorf("commit generation: %w", err)
+	}
+	return g, nil
+}
+
+// errEnded is why a session takes no more after Commit or Close.
+var errEnded = errors.New("the session has ended")
+
+func (w *Writer) commit(ctx context.Context, m *format.Manifest) (*Generation, error) {
 	for _, kind := range []format.PackKind{format.Data, format.Nodes} {
 		if err := w.flush(ctx, kind); err != nil {
 			return nil, err
 		}
 	}
-	if err := w.put.wait(); err != nil {
+	if err := w.put.wait(ctx); err != nil {
 		return nil, err
 	}
 	m.Session = w.id
@@ -117,16 +135,30 @@ func (w *Writer) Commit(ctx context.Context, m *format.Manifest) (*Generation, e
 	if err != nil {
 		return nil, err
 	}
-	w.tried = true
-	err = w.repo.store.Create(ctx, format.ManifestName(w.id), b)
-	if errors.Is(err, storage.ErrExists) {
-		return nil, fmt.Errorf("commit generation: %w", ErrRevoked)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("commit generation: %w", err)
-	}
 	w.committed = true
+	if err := w.repo.store.Create(ctx, format.ManifestName(w.id), b); err != nil {
+		if err := w.settle(err, b); err != nil {
+			return nil, err
+		}
+	}
 	return &Generation{Manifest: m, Name: m.Generation()}, nil
+}
+
+// settle finds out what became of a manifest whose creation failed: the answer
+// alone may have been lost.
+func (w *Writer) settle(failed error, manifest []byte) error {
+	stored, err := w.repo.readWhole(context.Background(), format.ManifestName(w.id), format.MaxRecord)
+	switch {
+	case errors.Is(err, storage.ErrNotExist):
+		w.committed = false
+		return failed
+	case err != nil:
+		return errors.Join(failed, err)
+	case bytes.Equal(stored, manifest):
+		return nil
+	}
+	w.committed = false
+	return ErrRevoked
 }
 
 // name gives m a suffix if its VM has a generation of the same second.
@@ -155,18 +187,19 @@ func (w *Writer) Close() error {
 		return nil
 	}
 	w.closed = true
+	w.dead = errEnded
 	err := w.put.close()
 	if w.committed {
-		if err := w.put.merge(context.Background()); err != nil {
+		if err := w.put.mergeCommitted(context.Background()); err != nil {
 			// Whoever opens the repository next makes up for it.
 			w.repo.log.Debug("merge into index put off", "err", err)
 		}
 	}
-	if !w.tried {
+	if !w.committed {
 		err = nil // Add or Commit reported it
-		packs, _, _ := w.put.written()
-		for _, p := range packs {
-			name := format.PackName{Session: w.id, Number: p.Number}
+		// Also those whose creation failed: an answer may have been lost.
+		for n := uint32(1); n <= w.numbers; n++ {
+			name := format.PackName{Session: w.id, Number: n}
 			err = errors.Join(err, w.repo.store.Remove(context.Background(), name.String()))
 		}
 	}

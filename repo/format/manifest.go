@@ -3,6 +3,7 @@ package format
 import (
 	"cmp"
 	"fmt"
+	"sort"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -177,7 +178,6 @@ func (m *Manifest) check() error {
 			return fmt.Errorf("facts are not in order at %q", f.Key)
 		}
 	}
-	folders := map[string]bool{}
 	for i := range m.Files {
 		f := &m.Files[i]
 		if err := f.check(); err != nil {
@@ -186,12 +186,11 @@ func (m *Manifest) check() error {
 		if i > 0 && m.Files[i-1].Path >= f.Path {
 			return fmt.Errorf("files are not in order at %q", f.Path)
 		}
-		for at := strings.LastIndexByte(f.Path, '/'); at > 0; at = strings.LastIndexByte(f.Path[:at], '/') {
-			folders[f.Path[:at]] = true
-		}
 	}
 	for i := range m.Files {
-		if folders[m.Files[i].Path] {
+		folder := m.Files[i].Path + "/"
+		below := sort.Search(len(m.Files), func(j int) bool { return m.Files[j].Path >= folder })
+		if below < len(m.Files) && strings.HasPrefix(m.Files[below].Path, folder) {
 			return fmt.Errorf("%q is both a file and a folder", m.Files[i].Path)
 		}
 	}

@@ -164,5 +164,12 @@ func (l *Local) Remove(ctx context.Context, name string) error {
 	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove %s: %w", name, err)
 	}
-	return SyncDir(filepath.Dir(file))
+	dir := filepath.Dir(file)
+	if strings.Count(name, "/") > 1 && os.Remove(dir) == nil {
+		dir = filepath.Dir(dir) // it was the last of its folder
+	}
+	if err := SyncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove %s: %w", name, err)
+	}
+	return nil
 }

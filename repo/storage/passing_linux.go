@@ -10,6 +10,9 @@ import (
 // createPassing makes a file without a name, so that a killed process leaves
 // nothing. File systems that have no such files give it one in tmp.
 func createPassing(tmp string) (*passing, error) {
+	if _, err := os.Stat("/proc/self/fd"); err != nil {
+		return createNamed(tmp) // no way to name it later
+	}
 	fd, err := unix.Open(tmp, unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return createNamed(tmp)
