@@ -1,10 +1,20 @@
 package main
 
 import (
+	"context"
 	"time"
 
 	"granary/repo"
 )
+
+// findGeneration resolves VM[@GENERATION].
+func findGeneration(ctx context.Context, r *repo.Repo, spec string) (*repo.Generation, error) {
+	list, err := r.Generations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return list.Find(spec)
+}
 
 // generationJSON are the facts of a generation, as capture and list print
 // them: sizes in bytes, durations in seconds.

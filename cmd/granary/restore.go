@@ -36,11 +36,7 @@ func (p *program) restoreCommand() *cli.Command {
 }
 
 func (p *program) restore(c *cli.Context, r *repo.Repo) error {
-	list, err := r.Generations(c.Context)
-	if err != nil {
-		return err
-	}
-	g, err := list.Find(c.Args().First())
+	g, err := findGeneration(c.Context, r, c.Args().First())
 	if err != nil {
 		return err
 	}

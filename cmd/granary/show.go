@@ -23,11 +23,7 @@ func (p *program) showCommand() *cli.Command {
 				return err
 			}
 			return p.withRepo(c, func(r *repo.Repo) error {
-				list, err := r.Generations(c.Context)
-				if err != nil {
-					return err
-				}
-				g, err := list.Find(c.Args().First())
+				g, err := findGeneration(c.Context, r, c.Args().First())
 				if err != nil {
 					return err
 				}
