@@ -36,7 +36,7 @@ func (c *run) another(m *format.Manifest) string {
 		host = ""
 	}
 	path, uuid := m.Fact("vm.path"), m.Fact("vm.uuid")
-	samePath := path == c.plan.VMX && m.Fact("host") == host
+	samePath := m.Fact("host") == host && (path == c.plan.VMX || sameFile(path, c.plan.VMX))
 	switch {
 	case uuid != "" && c.plan.UUID != "" && uuid != c.plan.UUID:
 		return path + " with UUID " + uuid
@@ -44,7 +44,7 @@ func (c *run) another(m *format.Manifest) string {
 		return ""
 	case uuid == "" || c.plan.UUID == "":
 		return path + " of host " + m.Fact("host")
-	case m.Fact("host") == host && exists(path) && !sameFile(path, c.plan.VMX):
+	case m.Fact("host") == host && exists(path):
 		return path + ", which is still there with the same UUID"
 	}
 	return ""

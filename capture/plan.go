@@ -140,10 +140,10 @@ func (p *planner) attached(d vmx.Disk) error {
 	if d.Independent() {
 		p.plan.NotCovered = append(p.plan.NotCovered, d.Node+" "+d.FileName)
 	}
-	err := p.disk(resolve(p.dir, d.FileName), 0)
+	err := p.disk(resolve(p.dir, d.FileName))
 	if errors.Is(err, ErrMissing) && d.RawFileName != d.FileName {
 		// On this host the name may never have been converted.
-		if raw := p.disk(resolve(p.dir, d.RawFileName), 0); !errors.Is(raw, ErrMissing) {
+		if raw := p.disk(resolve(p.dir, d.RawFileName)); !errors.Is(raw, ErrMissing) {
 			err = raw
 		}
 	}

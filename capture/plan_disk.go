@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"granary/capture/vmdk"
@@ -15,13 +16,17 @@ import (
 // maxChain bounds a chain of parents: VMware itself allows some dozens.
 const maxChain = 512
 
-// disk plans a descriptor, its extents, and its chain of parents.
-func (p *planner) disk(path string, depth int) error {
-	if _, done := p.bySource[filepath.Clean(path)]; done && depth == 0 {
+// disk plans a descriptor, its extents, and its chain of parents; children are
+// those on the way to it.
+func (p *planner) disk(path string, children ...string) error {
+	if _, done := p.bySource[filepath.Clean(path)]; done && len(children) == 0 {
 		return nil
 	}
-	if depth > maxChain {
-		return fmt.Errorf("%s: its parents form a loop, or more than %d", path, maxChain)
+	if slices.Contains(children, path) {
+		return fmt.Errorf("%s: its parents form a loop", path)
+	}
+	if len(children) > maxChain {
+		return fmt.Errorf("%s: it has more than %d children in a chain", path, maxChain)
 	}
 	d, err := readDescriptor(path)
 	if err != nil {
@@ -48,7 +53,7 @@ func (p *planner) disk(path string, depth int) error {
 	if !d.HasParent() {
 		return nil
 	}
-	return p.parent(path, d, depth)
+	return p.parent(path, d, append(children, path))
 }
 
 // extent plans a file that holds a part of a disk's content.
@@ -76,7 +81,7 @@ func (p *planner) extent(path string, d *vmdk.Descriptor, e vmdk.Extent) error {
 
 // parent follows the hint to a child's parent; where a VM has been moved, the
 // parent is looked for beside the child.
-func (p *planner) parent(path string, d *vmdk.Descriptor, depth int) error {
+func (p *planner) parent(path string, d *vmdk.Descriptor, chain []string) error {
 	hint := d.ParentFileNameHint
 	if hint == "" {
 		return fmt.Errorf("%s is a child, but names no parent", path)
@@ -92,7 +97,7 @@ func (p *planner) parent(path string, d *vmdk.Descriptor, depth int) error {
 	if of, err := readDescriptor(parent); err == nil && of.CID != d.ParentCID {
 		p.warn("%s expects content ID %08x of its parent %s, which has %08x: the chain was broken before this backup", path, d.ParentCID, parent, of.CID)
 	}
-	if err := p.disk(parent, depth+1); err != nil {
+	if err := p.disk(parent, chain...); err != nil {
 		return fmt.Errorf("parent of %s: %w", path, err)
 	}
 	return nil

@@ -73,7 +73,7 @@ func (p *planner) snapshots() error {
 			if !ok {
 				break
 			}
-			if err := p.disk(resolve(p.dir, name), 0); err != nil {
+			if err := p.disk(resolve(p.dir, name)); err != nil {
 				p.warn("a disk of a snapshot is not captured: %v", err)
 			}
 		}

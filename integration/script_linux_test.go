@@ -147,7 +147,7 @@ func scriptStatus(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: status N PROGRAM ARG...")
 	}
 	// Nothing may hang.
-	err := ts.Exec("timeout", append([]string{"-k", "5", "60"}, args[1:]...)...)
+	err := ts.Exec("timeout", append([]string{"-k", "5", "120"}, args[1:]...)...)
 	status := 0
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {

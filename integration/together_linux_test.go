@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -90,6 +91,17 @@ func TestManyAtOnce(t *testing.T) {
 	w.must("check", "--read-data")
 	for i, folder := range folders {
 		name := fmt.Sprintf("vm%d", i)
+		var list []captured
+		if err := json.Unmarshal([]byte(w.must("list", "--json", name)), &list); err != nil {
+			t.Fatal(err)
+		}
+		// The mount may show it a moment later.
+		newest := list[len(list)-1].Generation + "\n"
+		if err := eventually(t.Context(), "latest is "+newest, func() bool {
+			return w.run("readlink", filepath.Join(mount, name, "latest")).stdout == newest
+		}); err != nil {
+			t.Error(err)
+		}
 		to := w.path("restored", name)
 		w.must("restore", name, "--to", to)
 		w.sameFiles("restored "+name, w.sums(to), w.sums(folder))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"granary/index"
@@ -46,7 +45,7 @@ func (r *Repo) mergeMissing(ctx context.Context) (merged int, err error) {
 			}
 			if err != nil {
 				r.log.Warn("a pack's table of contents cannot be read; run granary check", "err", err)
-				r.lost = append(r.lost, p.PackName.String())
+				r.lost = append(r.lost, p.PackName)
 				continue
 			}
 			tables = append(tables, t)
@@ -119,7 +118,10 @@ func (r *Repo) noPlace(id format.ID) error {
 	defer r.mending.Unlock()
 	object := "index"
 	if len(r.lost) > 0 {
-		object = strings.Join(r.lost[:min(3, len(r.lost))], " or ")
+		object = fmt.Sprint(r.lost[0])
+		if len(r.lost) > 1 {
+			object = fmt.Sprintf("one of %d packs, %v among them", len(r.lost), r.lost[0])
+		}
 	}
 	return &DamageError{Object: object, Grain: id, Err: fmt.Errorf("%w: no pack that can be read has it", format.ErrCorrupt)}
 }

@@ -46,6 +46,11 @@ func (r *Repo) newKnownGrains(ctx context.Context) (*knownGrains, error) {
 			}
 		}
 	}
+	r.mending.Lock()
+	defer r.mending.Unlock()
+	for _, p := range r.lost {
+		k.packs[p], k.distrust = false, true
+	}
 	return k, nil
 }
 

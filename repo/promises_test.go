@@ -109,6 +109,22 @@ func TestCaptureOverADamagedParentIsWhole(t *testing.T) {
 	readable(t, r, mustStore(t, r, variant(1), g))
 }
 
+// A pack whose table is damaged does not count as there once the index is gone.
+func TestPackWithoutItsTableIsNotCountedOn(t *testing.T) {
+	dir := smallRepo(t)
+	g := mustStore(t, openRepo(t, dir, small()), variant(1), nil)
+	b := readFile(t, packFile(dir, g, 1))
+	b[len(b)-10] ^= 1
+	writeFile(t, packFile(dir, g, 1), b)
+	if err := os.RemoveAll(filepath.Join(dir, "index")); err != nil {
+		t.Fatal(err)
+	}
+	for _, parent := range []*repo.Generation{nil, g} {
+		r := openRepo(t, dir, small())
+		readable(t, r, mustStore(t, r, variant(1), parent))
+	}
+}
+
 // A pack that was cut short does not count as there.
 func TestTruncatedPackIsNotCountedOn(t *testing.T) {
 	dir := smallRepo(t)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -94,10 +95,10 @@ type Repo struct {
 	workers   sync.Pool // of *worker
 	ahead     chan struct{}
 
-	mending  sync.Mutex // held while the index is brought up to date; guards what follows
-	rebuilt  time.Time  // when this process rebuilt it
-	searched time.Time  // when it found no table that the index lacks
-	lost     []string   // packs whose tables cannot be read
+	mending  sync.Mutex        // held while the index is brought up to date; guards what follows
+	rebuilt  time.Time         // when this process rebuilt it
+	searched time.Time         // when it found no table that the index lacks
+	lost     []format.PackName // packs whose tables cannot be read
 }
 
 // Where things lie in a local repository, beside the objects.
@@ -201,7 +202,7 @@ func readConfig(ctx context.Context, store Storage, location string) (format.Con
 			config, err = format.ParseConfig(b)
 		}
 	}
-	if errors.Is(err, storage.ErrNotExist) || errors.Is(err, format.ErrNotRepository) {
+	if errors.Is(err, storage.ErrNotExist) || errors.Is(err, format.ErrNotRepository) || errors.Is(err, syscall.ENOTDIR) {
 		return config, fmt.Errorf("open %s: %w", location, ErrNoRepository)
 	}
 	if err != nil {

@@ -34,8 +34,9 @@ const restoreBytes = 4 << 20
 // empty. Each byte is verified, holes stay holes, and a file appears under its
 // name only when it is whole and durable. Nothing is written outside of dir,
 // whatever links lie in it. It returns fs.ErrExist for a file that exists,
-// unless forced, and a DamageError for one that cannot be read; the files
-// before it stay.
+// unless forced. A file that is damaged gives a DamageError, in the end: the
+// others are restored. Any other error ends the restoring; the files before it
+// stay.
 func (r *Repo) Restore(ctx context.Context, g *Generation, paths []string, dir string, options RestoreOptions) error {
 	if len(paths) == 0 {
 		for _, f := range g.Files {
@@ -65,16 +66,23 @@ func (r *Repo) Restore(ctx context.Context, g *Generation, paths []string, dir s
 			}
 		}
 	}
+	var damage error
 	for _, p := range paths {
 		f, err := r.OpenFile(g, p)
 		if err == nil {
 			err = r.restoreFile(ctx, f, root, options)
 		}
-		if err != nil {
-			return fmt.Errorf("restore %q: %w", p, err)
+		if err == nil {
+			continue
 		}
+		err = fmt.Errorf("restore %q: %w", p, err)
+		var lost *DamageError
+		if !errors.As(err, &lost) {
+			return errors.Join(damage, err)
+		}
+		damage = errors.Join(damage, err)
 	}
-	return nil
+	return damage
 }
 
 // restoreFile writes under a passing name, then moves the file into place.

@@ -79,7 +79,11 @@ func MakeDirs(dir string, perm fs.FileMode) error {
 		if err := MakeDirs(filepath.Dir(dir), perm); err != nil {
 			return err
 		}
-		return MakeDirs(dir, perm)
+		// Once: behind a link that leads nowhere it fails for ever.
+		if err := os.Mkdir(dir, perm); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		return SyncDir(filepath.Dir(dir))
 	}
 	return err
 }

@@ -15,6 +15,17 @@ func TestLocal(t *testing.T) {
 	})
 }
 
+// A link that leads nowhere, as to a disk that is not mounted, is an error.
+func TestMakeDirsBehindADanglingLink(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink("nowhere", link); err != nil {
+		t.Fatal(err)
+	}
+	if err := storage.MakeDirs(filepath.Join(link, "a", "b"), 0o700); err == nil {
+		t.Error("made folders behind a link to nowhere")
+	}
+}
+
 // A failed creation leaves no file behind, neither under its name nor in tmp.
 func TestFailedCreateLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
