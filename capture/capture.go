@@ -227,7 +227,7 @@ func (c *run) takeAtRest(ctx context.Context, state State) (*repo.Generation, er
 			return nil, &runningError{"it was started while it was read", "capture it again"}
 		}
 	}
-	if err := c.plan.proveOff(); err != nil {
+	if err := c.stillAtRest(); err != nil {
 		return nil, err
 	}
 	return c.commit(ctx, state)
@@ -277,7 +277,7 @@ func (c *run) takeRunning(ctx context.Context) (g *repo.Generation, err error) {
 		return nil, err
 	}
 	if c.Quiesce == Stop || c.Quiesce == Suspend {
-		if err := c.plan.proveOff(); err != nil {
+		if err := c.stillAtRest(); err != nil {
 			return nil, err
 		}
 		c.startAgain(ctx)

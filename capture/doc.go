@@ -45,6 +45,10 @@ func Hint(err error) string {
 		return hinted.Hint()
 	case errors.Is(err, ErrRaw):
 		return "a raw device cannot be captured as a file; detach it, or back it up inside the guest"
+	case errors.Is(err, ErrMissing):
+		return "bring the file back, or correct what names it; a VM is captured whole or not at all"
+	case errors.Is(err, ErrNoDisks):
+		return "is it the right .vmx file? granary looks for lines like scsi0:0.fileName"
 	case errors.Is(err, ErrName):
 		return "choose another name with --name"
 	case errors.Is(err, ErrBusy):

@@ -108,6 +108,23 @@ func (c *run) add(ctx context.Context, p PlannedFile) (*format.File, error) {
 	return &f, s.unchanged(p)
 }
 
+// stillAtRest proves, after all files of a VM at rest were read, that they are
+// of one point in time: none changed while the others were read, as by a VM
+// that ran for a moment between.
+func (c *run) stillAtRest() error {
+	for i := range c.files {
+		f := &c.files[i]
+		info, err := os.Stat(f.Source)
+		if err != nil {
+			return fmt.Errorf("look at what was read: %w", err)
+		}
+		if info.Size() != f.Size || info.ModTime().UnixNano() != f.ModTime {
+			return fmt.Errorf("%s: %w, or while other files were", f.Source, repo.ErrChanged)
+		}
+	}
+	return c.plan.proveOff()
+}
+
 func (c *run) parentOf(path string) *repo.ParentFile {
 	if c.parent == nil {
 		return nil

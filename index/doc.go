@@ -9,7 +9,8 @@
 // two apart, between processes too, in the order in which they came; whoever
 // meets a lock waits, and no lock error reaches a caller.
 //
-// Start from Open, View and Merge.
+// Start from Open, View and Merge; Lend is for packs of sessions that have not
+// committed yet.
 package index
 
 import "granary/repo/format"

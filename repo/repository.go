@@ -43,7 +43,7 @@ type Options struct {
 	// PackBytes is the payload at which packs are closed, 16 MiB if 0.
 	PackBytes int
 	// MergeGrains is how many new grains a writer keeps in memory before it
-	// merges them into the index, 262,144 if 0 (about 40 MiB).
+	// lends them to the index, 262,144 if 0 (about 40 MiB).
 	MergeGrains int
 	// Log gets what an operator may want to know; nothing if nil.
 	Log *slog.Logger

@@ -11,7 +11,7 @@ import (
 )
 
 // uploader writes sealed packs beside the pipeline that fills others, and
-// merges them into the index when many have gathered.
+// lends their tables to the index when many have gathered.
 type uploader struct {
 	repo    *Repo
 	known   *knownGrains
