@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+
+	"granary/repo/storage"
 )
 
 // ErrNoSpace means that the disk has too little room to write an index.
@@ -20,7 +22,7 @@ const (
 )
 
 func (x *Index) checkRoom(grains int) error {
-	free, err := freeBytes(x.dir)
+	free, err := storage.Free(x.dir)
 	if err != nil {
 		x.log.Debug("index: free space is unknown", "err", err)
 		return nil

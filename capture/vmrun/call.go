@@ -3,6 +3,8 @@ package vmrun
 import (
 	"context"
 	"time"
+
+	"granary/capture/process"
 )
 
 // maxTries is how often a passing failure is met before it is believed.
@@ -54,9 +56,9 @@ func (c *Client) prepare(outer, inner context.Context, timeout time.Duration, ve
 
 // try runs the command once. It refuses to begin where the caller's context is
 // already done.
-func (k *call) try() (result, error) {
+func (k *call) try() (process.Result, error) {
 	if err := k.outer.Err(); err != nil {
-		return result{status: -1}, &Error{Verb: k.verb, VMX: k.vmx, Status: -1, kind: err,
+		return process.Result{Status: -1}, &Error{Verb: k.verb, VMX: k.vmx, Status: -1, kind: err,
 			Message: "not started: " + context.Cause(k.outer).Error()}
 	}
 	k.begun++
@@ -94,7 +96,7 @@ func (k *call) again(err error) bool {
 
 // repeat tries until the command succeeds, fails for good or has failed
 // maxTries times.
-func (k *call) repeat() (result, error) {
+func (k *call) repeat() (process.Result, error) {
 	for {
 		r, err := k.try()
 		if err == nil || !isTransient(err) || k.begun >= maxTries || !k.again(err) {

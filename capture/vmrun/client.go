@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"granary/capture/process"
 )
 
 // Client runs vmrun. The zero value is valid. It is not changed by its methods
@@ -161,26 +163,16 @@ func (c *Client) args(verb, vmx string, rest ...string) []string {
 func (c *Client) shownArgs(verb, vmx string, rest ...string) []string {
 	shown := *c
 	if shown.Password != "" {
-		shown.Password = redacted
+		shown.Password = process.Redacted
 	}
 	if shown.VMPassword != "" {
-		shown.VMPassword = redacted
+		shown.VMPassword = process.Redacted
 	}
 	return shown.args(verb, vmx, rest...)
 }
 
-// redacted stands in for a password.
-const redacted = "***"
-
-// redact removes c's passwords from what vmrun printed.
-func (c *Client) redact(s string) string {
-	for _, secret := range []string{c.Password, c.VMPassword} {
-		if secret != "" {
-			s = strings.ReplaceAll(s, secret, redacted)
-		}
-	}
-	return s
-}
+// secrets are the passwords that c holds.
+func (c *Client) secrets() []string { return []string{c.Password, c.VMPassword} }
 
 // vmPath returns vmx as vmrun gets it, or an error where vmrun would misread
 // it. Local paths become absolute: vmrun runs in another directory, and an

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"granary/capture/process"
 )
 
 // Commands of vmrun.
@@ -39,7 +41,7 @@ func (c *Client) Version(ctx context.Context) (string, error) {
 	// Run without a command, vmrun prints its usage and may call that a
 	// failure: the banner decides.
 	r, err := k.repeat()
-	if m := banner.FindStringSubmatch(r.stdout + "\n" + r.stderr); m != nil && r.status >= 0 {
+	if m := banner.FindStringSubmatch(r.Stdout + "\n" + r.Stderr); m != nil && r.Status >= 0 {
 		return m[1], nil
 	}
 	if err == nil {
@@ -108,8 +110,8 @@ func (c *Client) ToolsState(ctx context.Context, vmx string) (string, error) {
 	r, err := k.repeat()
 	// "unknown" comes with status 254 for a machine that is off. Whole lines
 	// only: "The VMware Tools are not running" holds "running".
-	if r.status >= 0 && len(errorLines(r.stdout))+len(errorLines(r.stderr)) == 0 {
-		for _, line := range sayings(r.stdout) {
+	if r.Status >= 0 && len(errorLines(r.Stdout))+len(errorLines(r.Stderr)) == 0 {
+		for _, line := range sayings(r.Stdout) {
 			switch state := strings.ToLower(line); state {
 			case "unknown", "installed", "running":
 				return state, nil
@@ -123,8 +125,8 @@ func (c *Client) ToolsState(ctx context.Context, vmx string) (string, error) {
 }
 
 // unreadable is the error of an answer that cannot be understood.
-func (k *call) unreadable(r result, what string) error {
-	return &Error{Verb: k.verb, VMX: k.vmx, Status: r.status, Output: k.c.shownOutput(r),
+func (k *call) unreadable(r process.Result, what string) error {
+	return &Error{Verb: k.verb, VMX: k.vmx, Status: r.Status, Output: r.Shown(k.c.secrets()...),
 		Message: "its answer cannot be read: it holds " + what}
 }
 
@@ -134,11 +136,11 @@ var heading = regexp.MustCompile(`^[^/\\]*[:：]\s*(\d+)$`)
 // counted finds the line "<words>: N" and returns N and the lines behind it. A
 // translated heading is recognised by its form. Without any heading the output
 // is no list at all, which is not the same as an empty one.
-func (k *call) counted(r result, words string) (total int, lines []string, err error) {
-	if r.cut {
+func (k *call) counted(r process.Result, words string) (total int, lines []string, err error) {
+	if r.Cut {
 		return 0, nil, k.unreadable(r, "more than can be kept")
 	}
-	all := strings.Split(strings.ReplaceAll(r.stdout, "\r", ""), "\n")
+	all := strings.Split(strings.ReplaceAll(r.Stdout, "\r", ""), "\n")
 	for _, english := range []bool{true, false} {
 		for i, line := range all {
 			trimmed := strings.TrimSpace(line)

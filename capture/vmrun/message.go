@@ -3,6 +3,8 @@ package vmrun
 import (
 	"regexp"
 	"strings"
+
+	"granary/capture/process"
 )
 
 // known maps vmrun's words, lower case, to what they mean. The first row that
@@ -100,9 +102,9 @@ func withoutPath(message, vmx string) string {
 }
 
 // failure turns a finished vmrun into an *Error, or nil if it succeeded.
-func (c *Client) failure(verb, vmx string, r result) *Error {
-	said := append(errorLines(r.stdout), errorLines(r.stderr)...)
-	if r.status == 0 && len(said) == 0 {
+func (c *Client) failure(verb, vmx string, r process.Result) *Error {
+	said := append(errorLines(r.Stdout), errorLines(r.Stderr)...)
+	if r.Status == 0 && len(said) == 0 {
 		return nil
 	}
 	if len(said) == 0 {
@@ -110,10 +112,10 @@ func (c *Client) failure(verb, vmx string, r result) *Error {
 		// if the loader or a wrapper script failed, on stdout in old versions,
 		// where a prompt that met the empty input is the last line. Not the
 		// whole text: a usage page holds every word there is.
-		said = ends(sayings(r.stderr), sayings(r.stdout))
+		said = ends(sayings(r.Stderr), sayings(r.Stdout))
 	}
-	e := &Error{Verb: verb, VMX: vmx, Status: r.status, Output: c.shownOutput(r)}
-	e.Message = "it ended with " + r.ended + " and said nothing"
+	e := &Error{Verb: verb, VMX: vmx, Status: r.Status, Output: r.Shown(c.secrets()...)}
+	e.Message = "it ended with " + r.Ended + " and said nothing"
 	if len(said) > 0 {
 		e.Message = said[0]
 	}
@@ -122,7 +124,7 @@ func (c *Client) failure(verb, vmx string, r result) *Error {
 			break
 		}
 	}
-	e.Message = strings.ToValidUTF8(c.redact(e.Message), "\uFFFD")
+	e.Message = strings.ToValidUTF8(process.Redact(e.Message, c.secrets()...), "\uFFFD")
 	return e
 }
 
@@ -135,26 +137,4 @@ func ends(streams ...[]string) []string {
 		}
 	}
 	return found
-}
-
-// shownOutput returns what vmrun printed as an Error keeps it.
-func (c *Client) shownOutput(r result) string {
-	text := strings.TrimRight(r.stdout, "\r\n")
-	if r.stderr != "" {
-		text += "\n" + r.stderr
-	}
-	return shorten(strings.ToValidUTF8(strings.TrimSpace(c.redact(text)), "\uFFFD"))
-}
-
-// shownBytes bounds Error.Output.
-const shownBytes = 8 << 10
-
-// shorten cuts the middle out of text that is too long: the reason stands at
-// one of its ends.
-func shorten(text string) string {
-	if len(text) <= shownBytes {
-		return text
-	}
-	return strings.ToValidUTF8(text[:shownBytes/2], "") + "\n[...]\n" +
-		strings.ToValidUTF8(text[len(text)-shownBytes/2:], "")
 }

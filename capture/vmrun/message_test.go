@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+
+	"granary/capture/process"
 )
 
 const testVMX = "/vm/independent disk, busy/in progress.vmx"
@@ -64,7 +66,7 @@ func TestMessages(t *testing.T) {
 	for _, m := range messages {
 		for name, format := range dress {
 			for _, status := range []int{0, 255, 4294967295} {
-				e := new(Client).failure("stop", testVMX, result{stdout: fmt.Sprintf(format, m.text), status: status})
+				e := new(Client).failure("stop", testVMX, process.Result{Stdout: fmt.Sprintf(format, m.text), Status: status})
 				if e == nil {
 					t.Fatalf("%s: %q passed", name, m.text)
 				}
@@ -79,7 +81,7 @@ func TestMessages(t *testing.T) {
 // A message that says nothing does not hide the one behind it.
 func TestSecondMessageCounts(t *testing.T) {
 	t.Parallel()
-	e := new(Client).failure("start", testVMX, result{stdout: "Error: Es ging nicht\nError: The file is already in use\n"})
+	e := new(Client).failure("start", testVMX, process.Result{Stdout: "Error: Es ging nicht\nError: The file is already in use\n"})
 	if e.Message != "Es ging nicht" || !errors.Is(e, ErrInUse) {
 		t.Errorf("%v, %v", e, e.Unwrap())
 	}
@@ -89,14 +91,14 @@ func TestSecondMessageCounts(t *testing.T) {
 func TestUsageIsNoReason(t *testing.T) {
 	t.Parallel()
 	usage := "\nvmrun version 1.17.0\n\nUsage: vmrun\n -p <password: in host OS>\n timeout, busy, in progress\n\nExamples:\n"
-	if e := new(Client).failure("start", testVMX, result{stdout: usage, status: 255}); e.Unwrap() != nil {
+	if e := new(Client).failure("start", testVMX, process.Result{Stdout: usage, Status: 255}); e.Unwrap() != nil {
 		t.Errorf("taken for %v", e.Unwrap())
 	}
 }
 
 func TestErrorNamesMachineOnce(t *testing.T) {
 	t.Parallel()
-	e := new(Client).failure("stop", testVMX, result{stdout: "Error: " + messages[0].text, status: 255})
+	e := new(Client).failure("stop", testVMX, process.Result{Stdout: "Error: " + messages[0].text, Status: 255})
 	if got := e.Error(); got != "vmrun stop "+testVMX+": The virtual machine is not powered on" {
 		t.Error(got)
 	}
@@ -149,7 +151,7 @@ func TestPasswordsStayHidden(t *testing.T) {
 			t.Errorf("%s shows in %s", secret, shown)
 		}
 	}
-	if !strings.Contains(log.String(), "-vp "+redacted) || !strings.Contains(e.Output, "login with "+redacted) {
+	if !strings.Contains(log.String(), "-vp "+process.Redacted) || !strings.Contains(e.Output, "login with "+process.Redacted) {
 		t.Errorf("log %s\noutput %s", log.String(), e.Output)
 	}
 }

@@ -1,11 +1,11 @@
 //go:build !windows
 
-package index
+package storage
 
 import "golang.org/x/sys/unix"
 
-// freeBytes is what this user may still write to the disk of a folder.
-func freeBytes(dir string) (int64, error) {
+// Free is what this user may still write to the disk of a folder.
+func Free(dir string) (int64, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
 		return 0, err

@@ -1,6 +1,6 @@
 //go:build unix
 
-package vmrun
+package process
 
 import (
 	"errors"

@@ -1,9 +1,9 @@
-package index
+package storage
 
 import "golang.org/x/sys/windows"
 
-// freeBytes is what this user may still write to the disk of a folder.
-func freeBytes(dir string) (int64, error) {
+// Free is what this user may still write to the disk of a folder.
+func Free(dir string) (int64, error) {
 	path, err := windows.UTF16PtrFromString(dir)
 	if err != nil {
 		return 0, err

@@ -1,4 +1,4 @@
-package vmrun
+package process
 
 import (
 	"strings"
