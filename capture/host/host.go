@@ -1,0 +1,111 @@
+package host
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// The drivers.
+const (
+	VMRun = "vmrun" // a VMware product that vmrun drives
+	VCB   = "vcb"   // vcbMounter exports the disks; vmrun stops and starts
+	Files = "files" // a VM that does not run; no program of VMware's
+)
+
+// Types are vmrun's host types (-T): Workstation, its shared VMs, Player,
+// Fusion, Server 2.0, Server 1.0, ESX and vCenter.
+var Types = []string{"ws", "ws-shared", "player", "fusion", "server", "server1", "esx", "vc"}
+
+// Host is where VMs run. The zero value is VMware Workstation, or Fusion on
+// macOS, on this machine.
+type Host struct {
+	Driver  string `yaml:"driver"`  // VMRun if empty
+	Type    string `yaml:"type"`    // one of Types; the local product's if empty
+	Program string `yaml:"vmrun"`   // vmrun's path, looked for if empty
+	Address string `yaml:"address"` // of a remote host, as vmrun's -h takes it; empty for this machine
+	Port    int    `yaml:"port"`
+	User    string `yaml:"user"`
+
+	Password   Secret `yaml:",inline"`
+	VMPassword Secret `yaml:"vm"` // opens encrypted VMs
+
+	// Datastores maps the names of datastores to the folders where this
+	// machine has them mounted.
+	Datastores map[string]string `yaml:"datastores"`
+	Deadlines  Deadlines         `yaml:"deadlines"`
+
+	Mounter    string `yaml:"vcbmounter"` // vcbMounter's path, looked for if empty
+	Mode       string `yaml:"mode"`       // vcbMounter's -m, passed through
+	ExportDir  string `yaml:"export-dir"` // where exports are made and removed
+	Monolithic bool   `yaml:"monolithic"` // vcbMounter's -M 1 -F 1: whole, flat disks
+}
+
+// Check refuses what cannot work, before any VM is touched.
+func (h Host) Check() error {
+	switch h.Driver {
+	case "", VMRun, Files:
+	case VCB:
+		if h.Address == "" {
+			return fmt.Errorf("driver vcb: the address of the ESX or vCenter host is missing")
+		}
+		if h.ExportDir == "" {
+			return fmt.Errorf("driver vcb: the folder for exports is missing")
+		}
+	default:
+		return fmt.Errorf("driver %q: want vmrun, vcb or files", h.Driver)
+	}
+	if h.Type != "" && !slices.Contains(Types, h.Type) {
+		return fmt.Errorf("host type %q: want %s", h.Type, strings.Join(Types, ", "))
+	}
+	if (h.Type == "esx" || h.Type == "vc") && h.Address == "" {
+		return fmt.Errorf("host type %s: the address of the host is missing", h.Type)
+	}
+	if h.Port < 0 || h.Port > 65535 {
+		return fmt.Errorf("port %d: want 1 to 65535", h.Port)
+	}
+	for name, dir := range h.Datastores {
+		if name == "" || strings.ContainsAny(name, "[]") || !filepath.IsAbs(dir) {
+			return fmt.Errorf("datastore %q at %q: want a name without brackets and an absolute folder", name, dir)
+		}
+	}
+	return nil
+}
+
+// Local is the path on this machine of a VM that may be named by datastore, as
+// "[ds1] web/web.vmx".
+func (h Host) Local(vm string) (string, error) {
+	name, rest, ok := SplitDatastore(vm)
+	if !ok {
+		return vm, nil
+	}
+	dir, known := h.Datastores[name]
+	if !known {
+		names := slices.Sorted(maps.Keys(h.Datastores))
+		return "", fmt.Errorf("%s: where datastore %q is mounted is not known (known are: %s)", vm, name, strings.Join(names, ", "))
+	}
+	if rest = path.Clean("/" + rest)[1:]; rest == "" {
+		return "", fmt.Errorf("%s names a datastore, not a VM", vm)
+	}
+	return filepath.Join(dir, filepath.FromSlash(rest)), nil
+}
+
+// SplitDatastore takes "[ds1] web/web.vmx" apart.
+func SplitDatastore(vm string) (name, rest string, ok bool) {
+	if !strings.HasPrefix(vm, "[") {
+		return "", "", false
+	}
+	name, rest, ok = strings.Cut(vm[1:], "]")
+	return name, strings.TrimPrefix(rest, " "), ok && name != ""
+}
+
+// String names the host for people.
+func (h Host) String() string {
+	if h.Address == "" {
+		return "this machine"
+	}
+	return h.Address
+}
