@@ -5,7 +5,6 @@ package guest
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -44,7 +43,7 @@ type Device struct {
 // OpenDevice opens the VMDK at path, with its extents and parents, for reading
 // and writing.
 func OpenDevice(ctx context.Context, path string, cache Cache) (*Device, error) {
-	return openDevice(ctx, path, nil, cacheFlags(cache)...)
+	return openDevice(ctx, path, nil, append(cacheFlags(cache), nameWithin(path))...)
 }
 
 func cacheFlags(cache Cache) []string {
@@ -57,21 +56,17 @@ func cacheFlags(cache Cache) []string {
 // OpenDeviceReadOnly opens the VMDK at path for reading. It disturbs no
 // lock, so it works on read-only and FUSE mounts and beside a writer.
 func OpenDeviceReadOnly(ctx context.Context, path string) (*Device, error) {
-	absolute, err := filepath.Abs(path)
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
-	options, err := json.Marshal(map[string]any{
-		"driver": "vmdk", "read-only": true, "force-share": true, // handed on to extents and parents
-		"file": map[string]string{"driver": "file", "filename": absolute, "locking": "off"},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
-	return openDevice(ctx, "json:"+string(options), nil, "--read-only")
+	options := "driver=vmdk,read-only=on,force-share=on," + // handed on to extents and parents
+		"file.driver=file,file.locking=off,file.filename=" + strings.ReplaceAll(nameWithin(path), ",", ",,")
+	return openDevice(ctx, path, nil, "--read-only", "--image-opts", options)
 }
 
-func openDevice(ctx context.Context, target string, guard *os.File, flags ...string) (*Device, error) {
+// nameWithin is how qemu-nbd is told the disk at path, in whose directory it
+// runs: so no character of the directory means anything to it.
+func nameWithin(path string) string { return "./" + filepath.Base(path) }
+
+// openDevice opens the disk at path by a qemu-nbd with the arguments given.
+func openDevice(ctx context.Context, path string, guard *os.File, args ...string) (*Device, error) {
 	ctx, cancel := context.WithTimeout(ctx, openDeadline)
 	defer cancel()
 	dir, err := os.MkdirTemp("", "nbd-")
@@ -79,28 +74,24 @@ func openDevice(ctx context.Context, target string, guard *os.File, flags ...str
 		return nil, fmt.Errorf("open disk: %w", err)
 	}
 	d := &Device{exited: make(chan struct{}), dir: dir}
-	if err := d.start(ctx, target, guard, flags); err != nil {
+	if err := d.start(ctx, filepath.Dir(path), guard, args); err != nil {
 		d.Kill()
-		return nil, fmt.Errorf("open %s: %w", target, err)
+		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	return d, nil
 }
 
-// start runs the server and connects to it. A socket's path may have only 107
+// start runs the server in the directory given and connects to it. A socket's path may have only 107
 // bytes, fewer than the temporary directories of tests: both sides name it
 // through a descriptor of its directory.
-func (d *Device) start(ctx context.Context, target string, guard *os.File, flags []string) error {
+func (d *Device) start(ctx context.Context, within string, guard *os.File, args []string) error {
 	dir, err := os.Open(d.dir)
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	if !strings.HasPrefix(target, "json:") {
-		if target, err = filepath.Abs(target); err != nil {
-			return err
-		}
-	}
-	d.command = exec.Command("qemu-nbd", append(flags, "--socket=/proc/self/fd/3/s", target)...)
+	d.command = exec.Command("qemu-nbd", append([]string{"--socket=/proc/self/fd/3/s"}, args...)...)
+	d.command.Dir = within
 	d.command.ExtraFiles = []*os.File{dir}
 	if guard != nil {
 		d.command.ExtraFiles = append(d.command.ExtraFiles, guard)

@@ -15,6 +15,7 @@
 //
 // What to call: FormatDisk once on each raw image, Boot for a running guest,
 // its Freeze and Thaw around a change of the disk files (as a snapshot does),
+// Quiesce and Resume for what a freeze and a thaw program in the guest do,
 // Shutdown or Kill at the end, and Verify on copies. Device gives plain access
 // to a disk of a guest that is off.
 //

@@ -21,11 +21,12 @@ type Config struct {
 
 // Status is what a guest does at a moment.
 type Status struct {
-	Seq    uint64 // last sequence begun
-	Boots  uint64
-	Writes uint64 // stamps written since the boot, over all disks
-	Paused bool
-	Frozen bool
+	Seq      uint64 // last sequence begun
+	Boots    uint64
+	Writes   uint64 // stamps written since the boot, over all disks
+	Paused   bool   // by Pause
+	Frozen   bool   // by Freeze
+	Quiesced bool   // by Quiesce
 }
 
 // ErrEnded is returned by a guest that no longer runs.
@@ -39,7 +40,7 @@ type Guest struct {
 	ended  chan struct{} // closed when the guest writes no more, ever
 
 	mu      sync.Mutex // held for one stamp; guards all below
-	wake    *sync.Cond // paused, frozen or over has changed
+	wake    *sync.Cond // status or over has changed
 	devices []*Device
 	newest  []Record // last stamp written to each disk
 	next    int      // disk that the next stamp goes to; 0 begins a round
@@ -79,7 +80,7 @@ func (g *Guest) open(ctx context.Context, disks []string) error {
 		return errors.New("the machine has no disk")
 	}
 	for _, disk := range disks {
-		device, err := openDevice(ctx, disk, g.config.Guard, cacheFlags(g.config.Cache)...)
+		device, err := openDevice(ctx, disk, g.config.Guard, append(cacheFlags(g.config.Cache), nameWithin(disk))...)
 		if err != nil {
 			return errors.Join(err, g.close())
 		}
@@ -111,7 +112,7 @@ func (g *Guest) write() {
 func (g *Guest) step() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for (g.status.Paused || g.status.Frozen) && !g.over {
+	for (g.status.Paused || g.status.Frozen || g.status.Quiesced) && !g.over {
 		g.wake.Wait()
 	}
 	if g.over {
@@ -170,17 +171,3 @@ func (g *Guest) Status() (Status, error) {
 
 // Ended is closed when the guest has ended, by itself or by request.
 func (g *Guest) Ended() <-chan struct{} { return g.ended }
-
-// Pause holds the writing; the disks stay open.
-func (g *Guest) Pause() error { return g.hold(true) }
-
-// Unpause lets a paused guest go on.
-func (g *Guest) Unpause() error { return g.hold(false) }
-
-func (g *Guest) hold(paused bool) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.status.Paused = paused
-	g.wake.Broadcast()
-	return g.alive()
-}

@@ -283,3 +283,44 @@ func TestVerifyFindsDamage(t *testing.T) {
 		})
 	}
 }
+
+// A quiesced guest has flushed its last stamps, which say so on every disk, and
+// writes nothing; files may be swapped under it as under any other.
+func TestQuiesce(t *testing.T) {
+	disks := makeDisks(t, "monolithicSparse", 3)
+	g := boot(t, Config{Disks: disks, Cache: Unsafe})
+	await(t, g, 7)
+	if err := g.Quiesce(); err != nil {
+		t.Fatal(err)
+	}
+	quiesced, err := g.Status()
+	if err != nil || !quiesced.Quiesced {
+		t.Fatalf("quiesced as %+v, %v", quiesced, err)
+	}
+	if report := verify(t, disks); report.Flag != Quiesced || report.Seq != quiesced.Seq {
+		t.Errorf("the disks of a quiesced guest: %+v", report)
+	}
+	if err := g.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Quiesce(); err == nil {
+		t.Error("a guest without disks quiesced")
+	}
+	if err := errors.Join(g.Thaw(t.Context(), disks), g.Quiesce()); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := g.Status(); err != nil || after != quiesced {
+		t.Errorf("it was %+v, it is %+v, %v", quiesced, after, err)
+	}
+	if err := g.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, g, quiesced.Writes+7)
+	g.Kill()
+	if err := g.Quiesce(); !errors.Is(err, ErrEnded) {
+		t.Errorf("an ended guest quiesced: %v", err)
+	}
+	if report := verify(t, disks); report.Flag != Running {
+		t.Errorf("at the end: %+v", report)
+	}
+}

@@ -8,6 +8,73 @@ import (
 	"fmt"
 )
 
+// Pause holds the writing; the disks stay open.
+func (g *Guest) Pause() error { return g.hold(true) }
+
+// Unpause lets a paused guest go on.
+func (g *Guest) Unpause() error { return g.hold(false) }
+
+func (g *Guest) hold(paused bool) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.status.Paused = paused
+	g.wake.Broadcast()
+	return g.alive()
+}
+
+// Quiesce makes the guest finish its round, leave a stamp that says Quiesced on
+// every disk, flush them and write nothing more until Resume. It is what a
+// freeze program in a real guest does; one that is quiesced stays so.
+func (g *Guest) Quiesce() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	err := g.alive()
+	if err == nil && g.status.Frozen {
+		err = errors.New("the guest is frozen")
+	}
+	if err != nil {
+		return fmt.Errorf("quiesce: %w", err)
+	}
+	if g.status.Quiesced {
+		return nil
+	}
+	err = g.lastStamps(Quiesced)
+	for _, device := range g.devices {
+		err = errors.Join(err, device.Flush())
+	}
+	if err != nil {
+		g.die(fmt.Errorf("quiesce: %w", err))
+		return g.err
+	}
+	g.status.Quiesced = true
+	return nil
+}
+
+// Resume lets a quiesced guest go on; any other goes on as it is.
+func (g *Guest) Resume() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.status.Quiesced = false
+	g.wake.Broadcast()
+	return g.alive()
+}
+
+// lastStamps finishes the round and adds one that carries flag. The caller holds
+// mu.
+func (g *Guest) lastStamps(flag Flag) error {
+	for g.next != 0 {
+		if err := g.stamp(Running); err != nil {
+			return err
+		}
+	}
+	for range g.devices {
+		if err := g.stamp(flag); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Freeze stops the guest between two stamps, in the middle of a round as likely
 // as not, and closes its disks, so that their files may be changed. A frozen
 // guest ends by Thaw or Kill.
@@ -84,17 +151,9 @@ func (g *Guest) finish(flag Flag) error {
 	if g.status.Frozen {
 		return errors.New("shut down: the guest is frozen")
 	}
-	for g.next != 0 {
-		if err := g.stamp(Running); err != nil {
-			g.die(err)
-			return err
-		}
-	}
-	for range g.devices {
-		if err := g.stamp(flag); err != nil {
-			g.die(err)
-			return err
-		}
+	if err := g.lastStamps(flag); err != nil {
+		g.die(err)
+		return err
 	}
 	g.over = true
 	g.wake.Broadcast()

@@ -20,6 +20,7 @@ const (
 	Running       Flag = 1
 	CleanShutdown Flag = 2
 	Suspended     Flag = 3
+	Quiesced      Flag = 4 // by itself, for a snapshot: it writes nothing until it resumes
 )
 
 func (f Flag) String() string {
@@ -30,6 +31,8 @@ func (f Flag) String() string {
 		return "clean-shutdown"
 	case Suspended:
 		return "suspended"
+	case Quiesced:
+		return "quiesced"
 	}
 	return "unknown"
 }

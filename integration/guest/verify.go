@@ -13,7 +13,7 @@ type Report struct {
 	ID    ID
 	Seq   uint64   // newest sequence, on the first disk
 	Boots uint64   // how often the guest had been started
-	Flag  Flag     // CleanShutdown or Suspended only if every disk says so last
+	Flag  Flag     // other than Running only if every disk says so last
 	Max   []uint64 // newest sequence of each disk
 }
 

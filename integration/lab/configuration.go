@@ -4,10 +4,15 @@ package lab
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
+	"encoding/xml"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"granary/integration/standin/dictionary"
 )
@@ -42,7 +47,7 @@ func (vm *VM) writeConfiguration(spec Spec, disks []string) error {
 		".vmsd":  []byte(".encoding = \"UTF-8\"\n"),
 	}
 	for extension, data := range files {
-		if err := os.WriteFile(filepath.Join(vm.Dir, vm.Name+extension), data, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(vm.Dir, fileStem(vm.Name)+extension), data, 0o644); err != nil {
 			return err
 		}
 	}
@@ -53,15 +58,15 @@ func (vm *VM) writeConfiguration(spec Spec, disks []string) error {
 func (vm *VM) vmx(spec Spec, disks []string) []byte {
 	var d dictionary.Dictionary
 	pairs := []string{
-		".encoding", "UTF-8",
+		".encoding", charsetOf(vm.Name),
 		"config.version", "8",
 		"virtualHW.version", "16",
 		"displayName", vm.Name,
 		"guestOS", "debian10-64",
-		"memsize", "512",
+		"memsize", strconv.Itoa(spec.MemSize),
 		"numvcpus", "1",
-		"nvram", vm.Name + ".nvram",
-		"extendedConfigFile", vm.Name + ".vmxf",
+		"nvram", fileStem(vm.Name) + ".nvram",
+		"extendedConfigFile", fileStem(vm.Name) + ".vmxf",
 		"uuid.bios", vmwareUUID(vm.Name),
 		"uuid.location", vmwareUUID(vm.Name + " location"),
 		"msg.autoAnswer", "TRUE",
@@ -76,6 +81,9 @@ func (vm *VM) vmx(spec Spec, disks []string) []byte {
 		"ethernet0.connectionType", "nat",
 		"scsi0.present", "TRUE",
 		"scsi0.virtualDev", "lsilogic",
+	}
+	if spec.Encrypted {
+		pairs = append(pairs, encryptionPairs(vm.Name)...)
 	}
 	for i := 0; i < len(pairs); i += 2 {
 		d.Set(pairs[i], pairs[i+1])
@@ -93,7 +101,34 @@ func (vm *VM) vmx(spec Spec, disks []string) []byte {
 	return append([]byte("#!/usr/bin/vmware\n"), d.Bytes()...)
 }
 
+// charsetOf is what a .vmx with that name says of its bytes.
+func charsetOf(name string) string {
+	if utf8.ValidString(name) {
+		return "UTF-8"
+	}
+	return "windows-1252"
+}
+
+// encryptionPairs looks like the keys of a partially encrypted machine. There is
+// nothing behind it.
+func encryptionPairs(name string) []string {
+	sealed := func(of string, size int) string {
+		data := make([]byte, size)
+		random := seeded(of + " of " + name)
+		for i := range data {
+			data[i] = byte(random.Uint32())
+		}
+		return base64.StdEncoding.EncodeToString(data)
+	}
+	safe := "vmware:key/list/(pair/(phrase/" + url.QueryEscape(sealed("phrase", 8)) +
+		"/pass2key=PBKDF2-HMAC-SHA-1:cipher=AES-256:rounds=10000:salt=" + url.QueryEscape(sealed("salt", 16)) +
+		",HMAC-SHA-1," + url.QueryEscape(sealed("key", 112)) + "))"
+	return []string{"vmx.encryptionType", "partial", "encryption.keySafe", safe, "encryption.data", sealed("data", 512)}
+}
+
 func (vm *VM) vmxf() string {
+	var name strings.Builder
+	_ = xml.EscapeText(&name, []byte(filepath.Base(vm.VMX))) // a builder takes everything
 	return strings.Join([]string{
 		`<?xml version="1.0"?>`,
 		`<Foundry>`,
@@ -102,7 +137,7 @@ func (vm *VM) vmxf() string {
 		`<ClientMetaData>`,
 		`<clientMetaDataAttributes/>`,
 		`<HistoryEventList/></ClientMetaData>`,
-		`<vmxPathName type="string">` + vm.Name + `.vmx</vmxPathName></VM></Foundry>`,
+		`<vmxPathName type="string">` + name.String() + `</vmxPathName></VM></Foundry>`,
 		``,
 	}, "\n")
 }

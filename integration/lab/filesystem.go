@@ -4,6 +4,7 @@ package lab
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -89,14 +91,15 @@ func seeded(seed string) *rand.Rand {
 
 // fileContent returns text that compresses in its first half and noise after.
 func fileContent(random *rand.Rand, size int) []byte {
-	data := make([]byte, 0, size)
+	data := make([]byte, 0, size+64)
 	for len(data) < size/2 {
-		data = fmt.Appendf(data, "%08d the quick brown fox jumps over the lazy dog\n", random.IntN(1e8))
+		data = strconv.AppendUint(data, random.Uint64(), 36)
+		data = append(data, " the quick brown fox jumps over the lazy dog\n"...)
 	}
 	for len(data) < size {
-		data = append(data, byte(random.Uint32()))
+		data = binary.LittleEndian.AppendUint64(data, random.Uint64())
 	}
-	return data
+	return data[:size]
 }
 
 // run runs a program of the host.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"granary/integration/guest"
 )
@@ -25,7 +26,8 @@ const (
 	maximumDisks      = 7 // scsi0:7 is the controller itself
 )
 
-// Spec describes a machine. Only Dir and Name must be set.
+// Spec describes a machine. Only Dir and Name must be set. A name may hold
+// anything but NUL; files are called by as much of it as they can be.
 type Spec struct {
 	Dir       string // the machine's own directory, made if absent
 	Name      string
@@ -38,6 +40,11 @@ type Spec struct {
 	Chain int
 	// Independent makes the last disk one that snapshots leave out.
 	Independent bool
+	// Encrypted makes it partially encrypted, as VMware calls that: the .vmx
+	// wants a password (standin.Settings has it), the disks are readable.
+	Encrypted bool
+	// MemSize is the machine's memory in MiB, 512 unless set.
+	MemSize int
 }
 
 func (s Spec) withDefaults() (Spec, error) {
@@ -50,7 +57,14 @@ func (s Spec) withDefaults() (Spec, error) {
 	if s.DiskSize == 0 {
 		s.DiskSize = DefaultDiskSize
 	}
+	if s.MemSize == 0 {
+		s.MemSize = 512
+	}
 	switch {
+	case strings.ContainsRune(s.Name, 0):
+		return s, errors.New("a name with NUL in it")
+	case s.MemSize < 4:
+		return s, fmt.Errorf("%d MiB of memory: too few", s.MemSize)
 	case s.Dir == "" || s.Name == "":
 		return s, errors.New("a machine needs a directory and a name")
 	case !slices.Contains(Subformats, s.Subformat):

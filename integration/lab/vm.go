@@ -61,10 +61,10 @@ func MakeVM(ctx context.Context, spec Spec) (*VM, error) {
 	}
 	vm := &VM{
 		Name: spec.Name, Dir: spec.Dir, ID: guest.NewID(spec.Name),
-		VMX: filepath.Join(spec.Dir, spec.Name+".vmx"),
+		VMX: filepath.Join(spec.Dir, fileStem(spec.Name)+".vmx"),
 	}
 	if err := errors.Join(vm.make(ctx, spec, scratch), os.RemoveAll(scratch)); err != nil {
-		return nil, fmt.Errorf("make machine %s: %w", spec.Name, err)
+		return nil, fmt.Errorf("make machine %q: %w", spec.Name, err)
 	}
 	return vm, nil
 }
@@ -94,10 +94,6 @@ func (vm *VM) make(ctx context.Context, spec Spec, scratch string) error {
 
 // makeDisk makes disk number and returns its name for the .vmx.
 func (vm *VM) makeDisk(ctx context.Context, spec Spec, number int, scratch string) (string, error) {
-	file := vm.Name + ".vmdk"
-	if number > 0 {
-		file = fmt.Sprintf("%s_%d.vmdk", vm.Name, number)
-	}
 	dir := vm.Dir
 	if spec.ExternalDisk != "" && number == spec.Disks-1 {
 		var err error
@@ -108,22 +104,24 @@ func (vm *VM) makeDisk(ctx context.Context, spec Spec, number int, scratch strin
 			return "", err
 		}
 	}
-	path := filepath.Join(dir, file)
-	raw := filepath.Join(scratch, "raw")
-	if err := makeImage(ctx, raw, spec, number, vm.ID); err != nil {
+	stem := diskStem(vm.Name)
+	if number > 0 {
+		stem = fmt.Sprintf("%s_%d", stem, number)
+	}
+	files, err := vm.diskFiles(ctx, spec, number, stem, scratch)
+	if err != nil {
 		return "", err
 	}
-	options := "subformat=" + spec.Subformat + ",adapter_type=lsilogic"
-	if err := run(ctx, "qemu-img", "convert", "-t", "unsafe", "-f", "raw", "-O", "vmdk", "-o", options, raw, path); err != nil {
-		return "", err
+	for _, f := range files {
+		if err := f.write(dir); err != nil {
+			return "", err
+		}
 	}
-	if err := os.Remove(raw); err != nil {
-		return "", err
-	}
+	path := filepath.Join(dir, stem+".vmdk")
 	if spec.Subformat == streamOptimized {
 		// Nothing writes into a compressed extent: the machine is a clone of it.
 		base := path
-		path = filepath.Join(dir, fmt.Sprintf("%s-000001.vmdk", file[:len(file)-len(".vmdk")]))
+		path = filepath.Join(dir, stem+"-000001.vmdk")
 		if err := machine.CreateDelta(ctx, base, path); err != nil {
 			return "", err
 		}
@@ -132,6 +130,33 @@ func (vm *VM) makeDisk(ctx context.Context, spec Spec, number int, scratch strin
 		return filepath.Base(path), nil
 	}
 	return path, nil
+}
+
+// diskFiles returns the files of a new disk called STEM.vmdk.
+func (vm *VM) diskFiles(ctx context.Context, spec Spec, number int, stem, scratch string) ([]sparseFile, error) {
+	key := diskKey{vm.Name, spec.Subformat, spec.DiskSize, number, spec.Disks}
+	if files, ok := made.get(key); ok {
+		return files, nil
+	}
+	raw := filepath.Join(scratch, "raw")
+	if err := makeImage(ctx, raw, spec, number, vm.ID); err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(scratch, "disk")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return nil, err
+	}
+	options := "subformat=" + spec.Subformat + ",adapter_type=lsilogic"
+	err := run(ctx, "qemu-img", "convert", "-t", "unsafe", "-f", "raw", "-O", "vmdk", "-o", options, raw, filepath.Join(dir, stem+".vmdk"))
+	if err != nil {
+		return nil, err
+	}
+	files, err := readSparseFiles(dir)
+	if err = errors.Join(err, os.Remove(raw), os.RemoveAll(dir)); err != nil {
+		return nil, err
+	}
+	made.put(key, files)
+	return files, nil
 }
 
 // deepen lets the machine run for a moment and takes a snapshot of it.

@@ -16,8 +16,10 @@ import (
 // Call is one call of vmrun, as calls.log has it.
 type Call struct {
 	PID   int
-	Verb  string
+	Verb  string // "version" for the bare command
 	VMX   string
+	Type  string   // -T, or ""
+	Host  string   // of -h: the name alone, or ""
 	Args  []string // the whole command line, passwords blotted out
 	Start time.Time
 	End   time.Time // zero for a call that goes on or was killed
@@ -32,10 +34,21 @@ type callEvent struct {
 	Event  string    `json:"event"` // start or end
 	PID    int       `json:"pid"`
 	Verb   string    `json:"verb"`
-	VMX    string    `json:"vmx,omitempty"`
-	Args   []string  `json:"args,omitempty"`
+	VMX    octets    `json:"vmx,omitempty"`
+	Type   string    `json:"type,omitempty"`
+	Host   octets    `json:"host,omitempty"`
+	Args   []octets  `json:"args,omitempty"`
 	Exit   *int      `json:"exit,omitempty"`
 	Detail string    `json:"detail,omitempty"` // the cause behind a failure
+}
+
+// begun returns the call whose start e is.
+func (e callEvent) begun() Call {
+	call := Call{PID: e.PID, Verb: e.Verb, VMX: string(e.VMX), Type: e.Type, Host: string(e.Host), Start: e.Time, Exit: -1}
+	for _, arg := range e.Args {
+		call.Args = append(call.Args, string(arg))
+	}
+	return call
 }
 
 // logCall adds one line; calls that run at once do not mix theirs.
@@ -72,7 +85,7 @@ func (s *State) Calls() ([]Call, error) {
 		}
 		if e.Event == "start" {
 			open[e.PID] = len(calls)
-			calls = append(calls, Call{PID: e.PID, Verb: e.Verb, VMX: e.VMX, Args: e.Args, Start: e.Time, Exit: -1})
+			calls = append(calls, e.begun())
 			continue
 		}
 		if i, ok := open[e.PID]; ok && e.Exit != nil {

@@ -4,7 +4,7 @@ package standin
 
 import (
 	"context"
-	"encoding/json"
+	"encoding/gob"
 	"errors"
 	"fmt"
 	"net"
@@ -19,21 +19,24 @@ const (
 	doStatus   = "status"
 	doPause    = "pause"
 	doUnpause  = "unpause"
+	doQuiesce  = "quiesce"
+	doResume   = "resume"
 	doFreeze   = "freeze" // lasts until thaw, or until the connection ends
 	doThaw     = "thaw"
 	doShutdown = "shutdown"
 	doKill     = "kill"
 )
 
+// Requests and replies go as gob: unlike JSON it leaves paths as they are.
 type request struct {
-	Do    string     `json:"do"`
-	Flag  guest.Flag `json:"flag,omitempty"`
-	Disks []string   `json:"disks,omitempty"`
+	Do    string
+	Flag  guest.Flag
+	Disks []string
 }
 
 type reply struct {
-	Error  string       `json:"error,omitempty"`
-	Status guest.Status `json:"status"`
+	Error  string
+	Status guest.Status
 }
 
 // controlDeadline bounds one request to a guest.
@@ -41,7 +44,9 @@ const controlDeadline = time.Minute
 
 // control is a connection to a living guest.
 type control struct {
-	conn net.Conn
+	conn     net.Conn
+	requests *gob.Encoder
+	replies  *gob.Decoder
 }
 
 // socketPath calls use with a path of the guest's socket that is short enough
@@ -64,6 +69,7 @@ func (v *vm) dial() (*control, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reach guest: %w", err)
 	}
+	c.requests, c.replies = gob.NewEncoder(c.conn), gob.NewDecoder(c.conn)
 	return c, nil
 }
 
@@ -74,10 +80,10 @@ func (c *control) ask(q request) (reply, error) {
 	if err := c.conn.SetDeadline(time.Now().Add(controlDeadline)); err != nil {
 		return r, fmt.Errorf("ask guest: %w", err)
 	}
-	if err := json.NewEncoder(c.conn).Encode(q); err != nil {
+	if err := c.requests.Encode(q); err != nil {
 		return r, fmt.Errorf("ask guest: %w", err)
 	}
-	if err := json.NewDecoder(c.conn).Decode(&r); err != nil {
+	if err := c.replies.Decode(&r); err != nil {
 		return r, fmt.Errorf("ask guest: %w", err)
 	}
 	if r.Error != "" {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"time"
@@ -33,10 +34,12 @@ const (
 
 // Fault is a way in which calls misbehave. The package comment shows the file.
 type Fault struct {
-	// Which calls: Verb and a part of the .vmx path, "" or "*" for any; Call
-	// is the number of the call among those that fit, 0 for all.
+	// Which calls: Verb, a part of the .vmx path and the name of the host, ""
+	// or "*" for any; Call is the number of the call among those that fit, 0
+	// for all.
 	Verb string `json:"verb,omitempty"`
 	VMX  string `json:"vmx,omitempty"`
+	Host string `json:"host,omitempty"`
 	Call int    `json:"call,omitempty"`
 
 	Do   string `json:"do,omitempty"`
@@ -45,17 +48,20 @@ type Fault struct {
 	Exit *int   `json:"exit,omitempty"` // of Fail, 255 unless set
 
 	IgnoreTerm  bool   `json:"ignoreTerm,omitempty"`  // SIGTERM, SIGINT and SIGHUP do nothing
-	DelayBefore string `json:"delayBefore,omitempty"` // as in "2s"
+	DelayBefore string `json:"delayBefore,omitempty"` // as in "2s", or "50ms..200ms" for some time between
 	DelayAfter  string `json:"delayAfter,omitempty"`
 	BusyFails   bool   `json:"busyFails,omitempty"` // do not wait for another call: "The file is already in use"
 	KeepDelta   bool   `json:"keepDelta,omitempty"` // deleteSnapshot leaves the .vmx on a new redo disk
 
-	Noise    string `json:"noise,omitempty"`    // a line printed before all else
-	CRLF     bool   `json:"crlf,omitempty"`     // line ends
-	Latin1   bool   `json:"latin1,omitempty"`   // the output in that code page, not UTF-8
-	Case     string `json:"case,omitempty"`     // of the paths that list prints: upper or lower
-	Trailing bool   `json:"trailing,omitempty"` // a blank after each line of list
-	NoPath   bool   `json:"noPath,omitempty"`   // "not powered on" without the path, as older versions say it
+	Noise      string `json:"noise,omitempty"`      // a line printed before all else
+	NoiseAfter string `json:"noiseAfter,omitempty"` // and one after all else
+	CRLF       bool   `json:"crlf,omitempty"`       // line ends
+	Locale     string `json:"locale,omitempty"`     // language of headings and messages: de
+	Latin1     bool   `json:"latin1,omitempty"`     // the output in that code page, not UTF-8
+	UTF16      bool   `json:"utf16,omitempty"`      // the output in UTF-16LE with a byte order mark
+	Case       string `json:"case,omitempty"`       // of the paths that list prints: upper or lower
+	Trailing   bool   `json:"trailing,omitempty"`   // a blank after each line of list
+	NoPath     bool   `json:"noPath,omitempty"`     // "not powered on" without the path, as older versions say it
 }
 
 // SetFaults replaces the list of faults and begins to count anew.
@@ -74,7 +80,7 @@ type faultCalls struct {
 }
 
 // nextFault counts the call and returns the fault for it, the zero one for none.
-func (s *State) nextFault(verb, vmx string) (Fault, error) {
+func (s *State) nextFault(line commandLine) (Fault, error) {
 	data, err := os.ReadFile(s.path("faults"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return Fault{}, nil
@@ -103,20 +109,17 @@ func (s *State) nextFault(verb, vmx string) (Fault, error) {
 	if name := hex.EncodeToString(sum[:]); counted.Sum != name || len(counted.Calls) != len(faults) {
 		counted = faultCalls{Sum: name, Calls: make([]int, len(faults))}
 	}
-	chosen := choose(faults, counted.Calls, verb, vmx)
+	chosen := choose(faults, counted.Calls, line)
 	return chosen, s.writeJSON("faults.calls", counted)
 }
 
 // choose counts the call for every fault that fits and returns the first whose
 // turn it is.
-func choose(faults []Fault, calls []int, verb, vmx string) Fault {
+func choose(faults []Fault, calls []int, line commandLine) Fault {
 	var chosen *Fault
 	for i := range faults {
 		f := &faults[i]
-		if f.Verb != "" && f.Verb != "*" && !strings.EqualFold(f.Verb, verb) {
-			continue
-		}
-		if f.VMX != "" && f.VMX != "*" && !strings.Contains(vmx, f.VMX) {
+		if !f.fits(line) {
 			continue
 		}
 		calls[i]++
@@ -130,15 +133,29 @@ func choose(faults []Fault, calls []int, verb, vmx string) Fault {
 	return *chosen
 }
 
-// delay sleeps as long as text says; "" is no time.
+func (f *Fault) fits(line commandLine) bool {
+	return (f.Verb == "" || f.Verb == "*" || strings.EqualFold(f.Verb, line.name())) &&
+		(f.VMX == "" || f.VMX == "*" || strings.Contains(line.vmx, f.VMX)) &&
+		(f.Host == "" || f.Host == "*" || strings.EqualFold(f.Host, line.host))
+}
+
+// delay sleeps as long as text says, for a range some time within; "" is no time.
 func delay(text string) error {
 	if text == "" {
 		return nil
 	}
-	d, err := time.ParseDuration(text)
+	shortest, longest, isRange := strings.Cut(text, "..")
+	least, err := time.ParseDuration(shortest)
 	if err != nil {
-		return fmt.Errorf("read faults: %w", err)
+		return fmt.Errorf("read delay: %w", err)
 	}
-	time.Sleep(d)
+	if isRange {
+		most, err := time.ParseDuration(longest)
+		if err != nil || most < least {
+			return fmt.Errorf("read delay %q: want a range as 50ms..200ms", text)
+		}
+		least += rand.N(most - least + 1)
+	}
+	time.Sleep(least)
 	return nil
 }

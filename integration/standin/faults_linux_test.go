@@ -2,6 +2,7 @@ package standin_test
 
 import (
 	"context"
+	"encoding/binary"
 	"io"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"granary/integration/lab"
 	"granary/integration/standin"
@@ -64,6 +66,61 @@ func TestFaultsOfTheOutput(t *testing.T) {
 	r.must("stop")
 	r.faults(standin.Fault{Verb: "*", NoPath: true})
 	r.wants("Error: The virtual machine is not powered on\n", 255, "stop", vmx)
+}
+
+func TestLanguageAndEncoding(t *testing.T) {
+	r := newRig(t, lab.Spec{Name: "Ärger"})
+	vmx := r.vm.VMX
+	r.must("start")
+	utf16le := func(text string) string {
+		bytes := []byte{0xff, 0xfe}
+		for _, unit := range utf16.Encode([]rune(text)) {
+			bytes = binary.LittleEndian.AppendUint16(bytes, unit)
+		}
+		return string(bytes)
+	}
+	for _, c := range []struct {
+		fault standin.Fault
+		text  string
+		code  int
+		args  []string
+	}{
+		{standin.Fault{Locale: "de"}, "Aktive VMs insgesamt: 1\n" + vmx + "\n", 0, []string{"list"}},
+		{standin.Fault{Locale: "de"}, "Snapshots insgesamt: 0\n", 0, []string{"listSnapshots", vmx}},
+		{standin.Fault{Locale: "de"}, "Fehler: Der Snapshot ist nicht vorhanden\n", 255, []string{"deleteSnapshot", vmx, "s"}},
+		{standin.Fault{Locale: "de", Latin1: true}, "Fehler: Die virtuelle Maschine darf nicht eingeschaltet sein. Sie l\xe4uft bereits.\n", 255, []string{"start", vmx}},
+		{standin.Fault{UTF16: true, CRLF: true}, utf16le("Total running VMs: 1\r\n" + vmx + "\r\n"), 0, []string{"list"}},
+		{standin.Fault{Noise: "before", NoiseAfter: "after"}, "before\nTotal snapshots: 0\nafter\n", 0, []string{"listSnapshots", vmx}},
+	} {
+		r.faults(c.fault)
+		r.wants(c.text, c.code, c.args...)
+	}
+}
+
+// The bare call goes by the name of version.
+func TestFaultOfTheVersion(t *testing.T) {
+	r := newRig(t, lab.Spec{})
+	r.faults(standin.Fault{Verb: "version", Call: 1, Do: standin.Fail, Text: "no banner", Exit: zero()}, standin.Fault{Verb: "version", Do: standin.Die})
+	r.wants("no banner\n", 0)
+	r.wants("Total running VMs: 0\n", 0, "list")
+	r.wants("", -1)
+	calls, err := r.state.Calls()
+	if err != nil || calls[0].Verb != "version" || calls[1].Verb != "list" {
+		t.Errorf("logged as %+v, %v", calls, err)
+	}
+}
+
+// Calls that take some time of a range overlap.
+func TestDelayRange(t *testing.T) {
+	r := newRig(t, lab.Spec{})
+	r.faults(standin.Fault{DelayBefore: "2s..1s"})
+	r.wants("Error: The operation was canceled\n", 255, "list")
+	r.faults(standin.Fault{DelayBefore: "30ms..60ms", DelayAfter: "0s..1ms"})
+	begun := time.Now()
+	r.wants("Total running VMs: 0\n", 0, "list")
+	if took := time.Since(begun); took < 30*time.Millisecond {
+		t.Errorf("list took %v", took)
+	}
 }
 
 // The work is done, but the caller does not learn it.

@@ -4,7 +4,7 @@ package standin
 
 import (
 	"context"
-	"encoding/json"
+	"encoding/gob"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -134,7 +134,7 @@ func (h *host) serve(listener net.Listener) {
 // attend answers one call until it hangs up.
 func (h *host) attend(conn net.Conn) {
 	defer conn.Close()
-	requests := json.NewDecoder(conn)
+	requests, replies := gob.NewDecoder(conn), gob.NewEncoder(conn)
 	for {
 		var q request
 		if err := requests.Decode(&q); err != nil {
@@ -146,7 +146,7 @@ func (h *host) attend(conn net.Conn) {
 		if err != nil {
 			r.Error = err.Error()
 		}
-		if err := json.NewEncoder(conn).Encode(r); err != nil {
+		if err := replies.Encode(r); err != nil {
 			break
 		}
 		if err == nil && (q.Do == doShutdown || q.Do == doKill) {
@@ -185,6 +185,10 @@ func (h *host) answer(conn net.Conn, q request) error {
 		return h.guest.Pause()
 	case doUnpause:
 		return h.guest.Unpause()
+	case doQuiesce:
+		return h.guest.Quiesce()
+	case doResume:
+		return h.guest.Resume()
 	case doFreeze:
 		h.freezer = conn
 		return h.guest.Freeze()

@@ -4,7 +4,6 @@ package standin
 
 import (
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"granary/integration/standin/machine"
@@ -15,35 +14,34 @@ func (c *call) list() error {
 	if err != nil {
 		return err
 	}
+	c.printPaths("Total running VMs", paths)
+	return nil
+}
+
+// printPaths prints those of the paths that are machines of the call's host,
+// under a heading with their number.
+func (c *call) printPaths(heading string, paths []string) {
 	trailing := ""
 	if c.fault.Trailing {
 		trailing = " "
 	}
-	fmt.Fprintf(&c.out, "Total running VMs: %d%s\n", len(paths), trailing)
+	var lines strings.Builder
+	count := 0
 	for _, path := range paths {
-		path = c.remotePath(path)
+		path, ok := c.remotePath(path)
+		if !ok {
+			continue
+		}
 		switch c.fault.Case {
 		case "upper":
 			path = strings.ToUpper(path)
 		case "lower":
 			path = strings.ToLower(path)
 		}
-		fmt.Fprintf(&c.out, "%s%s\n", path, trailing)
+		count++
+		lines.WriteString(path + trailing + "\n")
 	}
-	return nil
-}
-
-// remotePath is the inverse of hostPath.
-func (c *call) remotePath(path string) string {
-	if !c.line.remote() {
-		return path
-	}
-	for name, dir := range c.settings.Datastores {
-		if rest, err := filepath.Rel(dir, path); err == nil && filepath.IsLocal(rest) {
-			return "[" + name + "] " + rest
-		}
-	}
-	return path
+	fmt.Fprintf(&c.out, "%s: %d%s\n%s", heading, count, trailing, &lines)
 }
 
 func (c *call) listSnapshots() error {

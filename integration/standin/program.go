@@ -22,8 +22,9 @@ type call struct {
 	settings Settings
 	line     commandLine
 	fault    Fault
-	vm       *vm      // nil for a command without a .vmx
-	lock     *os.File // on vm, while withMachine works
+	remote   *RemoteHost // that is logged in to
+	vm       *vm         // nil for a command without a .vmx
+	lock     *os.File    // on vm, while withMachine works
 	stdin    io.Reader
 	terminal io.Writer       // standard output, for what is printed at once
 	out      strings.Builder // what is printed at the end
@@ -59,10 +60,11 @@ func Main(args []string, stdin io.Reader, stdout io.Writer) int {
 	return c.run(args)
 }
 
-// run logs the call around its work.
+// run logs the call around its work. What is logged as begun has its fault.
 func (c *call) run(args []string) int {
-	event := callEvent{Event: "start", Verb: c.line.verb, VMX: c.line.vmx, Args: blotted(args)}
-	err := c.state.logCall(event)
+	start := callEvent{Event: "start", Verb: c.line.name(), VMX: octets(c.line.vmx),
+		Type: c.line.hostType, Host: octets(c.line.host), Args: blotted(args)}
+	err := errors.Join(c.prepare(), c.state.logCall(start))
 	if err == nil {
 		err = c.work()
 	}
@@ -77,29 +79,34 @@ func (c *call) run(args []string) int {
 	if _, err := io.WriteString(c.terminal, c.fault.disguise(c.out.String())); err != nil {
 		code = exitFailure
 	}
-	end := callEvent{Event: "end", Verb: c.line.verb, VMX: c.line.vmx, Exit: &code, Detail: detail}
+	end := callEvent{Event: "end", Verb: start.Verb, VMX: start.VMX, Exit: &code, Detail: detail}
 	if err := c.state.logCall(end); err != nil {
 		return exitFailure
 	}
 	return code
 }
 
-// work carries out the call with the fault that is meant for it.
-func (c *call) work() (err error) {
+// prepare reads the settings and takes the fault that is meant for the call.
+func (c *call) prepare() (err error) {
 	if c.settings, err = c.state.settings(); err != nil {
 		return err
 	}
-	if c.fault, err = c.state.nextFault(c.line.verb, c.line.vmx); err != nil {
+	if c.fault, err = c.state.nextFault(c.line); err != nil {
 		return err
 	}
 	c.fault.deafen()
+	return nil
+}
+
+// work carries out the call with its fault.
+func (c *call) work() error {
 	if err := delay(c.fault.DelayBefore); err != nil {
 		return err
 	}
 	if err := c.strike(Before); err != nil {
 		return err
 	}
-	err = c.command()
+	err := c.command()
 	if err := delay(c.fault.DelayAfter); err != nil {
 		return err
 	}
@@ -118,18 +125,24 @@ func (c *call) command() error {
 		return failure{"Unrecognized command: " + c.line.verb + "\n" + usage, exitFailure}
 	}
 	if c.line.hostType != "" && !slices.Contains(hostTypes, c.line.hostType) {
-		return failure{"Unable to connect to host.\nError: The operation is not supported for the specified parameters\n", exitFailure}
+		return errUnreachable
+	}
+	if wantsVMX && c.line.vmx == "" {
+		return failure{usage, exitFailure}
+	}
+	if err := c.connect(); err != nil {
+		return err
+	}
+	if c.isTeam() && slices.Contains(teamVerbs, c.line.verb) {
+		return c.eachMember()
 	}
 	if wantsVMX {
-		if c.line.vmx == "" {
-			return failure{usage, exitFailure}
-		}
 		if err := c.findVM(); err != nil {
 			return err
 		}
 	}
 	if c.line.misplacedFlag() {
-		return c.prompt("Guest user: ", "Invalid user name or password for the guest OS")
+		return c.prompt("Guest user: ", guestLoginRefusal)
 	}
 	return c.dispatch()
 }
@@ -138,6 +151,14 @@ func (c *call) dispatch() error {
 	switch c.line.verb {
 	case "list":
 		return c.list()
+	case "listRegisteredVM":
+		return c.listRegistered()
+	case "runProgramInGuest":
+		return c.runInGuest(0)
+	case "runScriptInGuest":
+		return c.runInGuest(1)
+	case "fileExistsInGuest":
+		return c.fileExistsInGuest()
 	case "listSnapshots":
 		return c.listSnapshots()
 	case "checkToolsState":
@@ -161,6 +182,8 @@ func (c *call) dispatch() error {
 			return c.reset(m)
 		case "snapshot":
 			return c.snapshot(m)
+		case "revertToSnapshot":
+			return c.revertToSnapshot(m)
 		case "deleteSnapshot":
 			return c.deleteSnapshot(m)
 		}
@@ -202,20 +225,6 @@ func (c *call) findVM() error {
 		}
 	}
 	return nil
-}
-
-// hostPath returns the file that a path on the command line means: as it is, or
-// "[datastore] dir/vm.vmx" for a remote host.
-func (c *call) hostPath(path string) (string, error) {
-	name, rest, ok := strings.Cut(strings.TrimPrefix(path, "["), "] ")
-	if !c.line.remote() || !ok {
-		return path, nil
-	}
-	dir, known := c.settings.Datastores[name]
-	if !known {
-		return "", fmt.Errorf("no datastore %q", name)
-	}
-	return filepath.Join(dir, rest), nil
 }
 
 // withMachine calls work with the machine locked, and repaired if a call before

@@ -21,6 +21,31 @@ func (c *call) snapshot(m *machine.Machine) error {
 	return m.Take(context.Background(), c.line.args[0], o)
 }
 
+// revertToSnapshot makes the machine, which is off then, what it was. A state
+// that it was suspended in is lost.
+func (c *call) revertToSnapshot(m *machine.Machine) error {
+	if len(c.line.args) == 0 {
+		return failure{usage, exitFailure}
+	}
+	if c.vm.alive() {
+		return errBusy
+	}
+	suspended := m.Config().Get(stateKey)
+	m.Config().Set(stateKey, "")
+	o, release, err := c.operation()
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := m.Revert(context.Background(), c.line.args[0], o); err != nil {
+		return err
+	}
+	if suspended == "" {
+		return nil
+	}
+	return c.removeState(suspended)
+}
+
 func (c *call) deleteSnapshot(m *machine.Machine) error {
 	if len(c.line.args) == 0 {
 		return failure{usage, exitFailure}

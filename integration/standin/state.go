@@ -3,6 +3,7 @@
 package standin
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,8 +33,17 @@ type Settings struct {
 	Pause string `json:"pause,omitempty"`
 	// Cache is the cache mode of the disks, writethrough unless set.
 	Cache guest.Cache `json:"cache,omitempty"`
-	// Datastores maps names to directories, for -T server and esx.
+	// Hosts are the servers that can be reached, by their names, as in
+	// "esx1.example". Machines below their datastores are theirs.
+	Hosts map[string]RemoteHost `json:"hosts,omitempty"`
+	// Datastores maps names to directories, for every -T of a server, as long
+	// as there are no Hosts; then every host and login is as good as another.
 	Datastores map[string]string `json:"datastores,omitempty"`
+	// Guest is the login of every guest; unset, any will do.
+	Guest Login `json:"guest,omitzero"`
+	// GuestPrograms are the programs in every guest, by their paths, and its
+	// scripts, by their text.
+	GuestPrograms map[string]GuestProgram `json:"guestPrograms,omitempty"`
 	// VMPassword is what -vp must give for an encrypted machine.
 	VMPassword string `json:"vmPassword,omitempty"`
 }
@@ -74,6 +84,9 @@ func (s *State) writeJSON(name string, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
+	}
+	if bytes.Contains(data, []byte(`\ufffd`)) { // as json writes what it cannot
+		return fmt.Errorf("write %s: only UTF-8 can be kept there", name)
 	}
 	return dictionary.Replace(s.path(name), append(data, '\n'))
 }

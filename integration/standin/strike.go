@@ -56,24 +56,3 @@ func (f Fault) deafen() {
 		signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	}
 }
-
-// disguise returns the output as the fault wants it to look.
-func (f Fault) disguise(output string) string {
-	if f.Noise != "" {
-		output = f.Noise + "\n" + output
-	}
-	if f.CRLF {
-		output = strings.ReplaceAll(output, "\n", "\r\n")
-	}
-	if !f.Latin1 {
-		return output
-	}
-	var b strings.Builder
-	for _, r := range output {
-		if r > 0xff {
-			r = '?'
-		}
-		b.WriteByte(byte(r))
-	}
-	return b.String()
-}

@@ -46,8 +46,28 @@ deleteSnapshot           Path to vmx file     Remove a snapshot from a VM
                          Snapshot name
                          [andDeleteChildren]
 
+revertToSnapshot         Path to vmx file     Set VM state to a snapshot
+                         Snapshot name
+
 GUEST OS COMMANDS        PARAMETERS           DESCRIPTION
 -----------------        ----------           -----------
+runProgramInGuest        Path to vmx file     Run a program in Guest OS
+                         [-noWait]
+                         [-activeWindow]
+                         [-interactive]
+                         Complete-Path-To-Program
+                         [Program arguments]
+
+fileExistsInGuest        Path to vmx file     Check if a file exists in Guest OS
+                         Path to file in guest
+
+runScriptInGuest         Path to vmx file     Run a script in Guest OS
+                         [-noWait]
+                         [-activeWindow]
+                         [-interactive]
+                         Interpreter path
+                         Script text
+
 checkToolsState          Path to vmx file     Check the tools state in the guest
 
 getGuestIPAddress        Path to vmx file     Gets the IP address of the guest

@@ -3,9 +3,10 @@
 package standin
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"encoding/gob"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -27,10 +28,11 @@ type vm struct {
 	vmx   string // absolute; empty for one found in the state
 }
 
-// life is what a guest says about itself when it has started.
+// life is what a guest says about itself when it has started, as gob: that
+// leaves paths as they are.
 type life struct {
-	VMX     string    `json:"vmx"`
-	Started time.Time `json:"started"`
+	VMX     string
+	Started time.Time
 }
 
 // vm returns the machine whose .vmx is at path. Several paths to one file are
@@ -130,8 +132,8 @@ func (v *vm) alive() bool {
 // life returns what the living guest says of itself; not ok without one.
 func (v *vm) life() (life, bool) {
 	var l life
-	data, err := os.ReadFile(v.path("guest.json"))
-	if err != nil || json.Unmarshal(data, &l) != nil {
+	data, err := os.ReadFile(v.path("life"))
+	if err != nil || gob.NewDecoder(bytes.NewReader(data)).Decode(&l) != nil {
 		return l, false
 	}
 	return l, v.alive()
@@ -139,11 +141,11 @@ func (v *vm) life() (life, bool) {
 
 // writeLife notes that this process is the machine's.
 func (v *vm) writeLife() error {
-	data, err := json.Marshal(life{VMX: v.vmx, Started: time.Now()})
-	if err != nil {
+	var data bytes.Buffer
+	if err := gob.NewEncoder(&data).Encode(life{VMX: v.vmx, Started: time.Now()}); err != nil {
 		return err
 	}
-	return dictionary.Replace(v.path("guest.json"), data)
+	return dictionary.Replace(v.path("life"), data.Bytes())
 }
 
 // goneDeadline bounds the wait for the end of a guest.

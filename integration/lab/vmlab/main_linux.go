@@ -29,14 +29,14 @@ func main() {
 	os.Exit(1)
 }
 
-var errUsage = errors.New("usage: vmlab make | change | verify | fsck | cat ARGUMENTS")
+var errUsage = errors.New("usage: vmlab make | team | change | verify | fsck | cat ARGUMENTS")
 
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if len(args) == 0 {
 		return errUsage
 	}
 	commands := map[string]func(context.Context, []string, io.Writer) error{
-		"make": makeVM, "change": change, "verify": verify, "fsck": fsck, "cat": cat,
+		"make": makeVM, "team": team, "change": change, "verify": verify, "fsck": fsck, "cat": cat,
 	}
 	command, ok := commands[args[0]]
 	if !ok {
@@ -54,6 +54,8 @@ func makeVM(ctx context.Context, args []string, stdout io.Writer) error {
 	flags.StringVar(&spec.ExternalDisk, "external", "", "directory of the last disk")
 	flags.IntVar(&spec.Chain, "chain", 0, "number of snapshots")
 	flags.BoolVar(&spec.Independent, "independent", false, "make the last disk independent")
+	flags.BoolVar(&spec.Encrypted, "encrypted", false, "make it want a password")
+	flags.IntVar(&spec.MemSize, "memsize", 0, "memory in MiB")
 	if err := flags.Parse(args); err != nil || flags.NArg() != 2 {
 		return errors.Join(errUsage, err)
 	}
@@ -63,6 +65,21 @@ func makeVM(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	_, err = fmt.Fprintln(stdout, vm.VMX)
+	return err
+}
+
+func team(_ context.Context, args []string, stdout io.Writer) error {
+	if len(args) > 0 && args[0] == "--" {
+		args = args[1:]
+	}
+	if len(args) < 3 {
+		return errUsage
+	}
+	path, err := lab.MakeTeam(args[0], args[1], args[2:]...)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(stdout, path)
 	return err
 }
 

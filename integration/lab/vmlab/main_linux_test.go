@@ -39,7 +39,14 @@ func TestCommands(t *testing.T) {
 	if out, err := do("cat", disks[1], "/var/monday"); err != nil || len(out) != 256<<10 {
 		t.Errorf("cat: %d bytes, %v", len(out), err)
 	}
-	for _, args := range [][]string{{}, {"frobnicate"}, {"make", dir}, {"verify"}, {"cat", "x"}} {
+	if team, err := do("team", dir, "shop", vmx); err != nil || team != filepath.Join(dir, "shop.vmtm")+"\n" {
+		t.Errorf("team: %q, %v", team, err)
+	}
+	hostile := filepath.Join(t.TempDir(), "-n ;rm\n\xff")
+	if vmx, err := do("make", "-size", "48", "-encrypted", "-memsize", "64", "--", hostile, "-n"); err != nil || vmx != filepath.Join(hostile, "-n.vmx")+"\n" {
+		t.Errorf("make: %q, %v", vmx, err)
+	}
+	for _, args := range [][]string{{}, {"frobnicate"}, {"team", dir, "shop"}, {"make", dir}, {"verify"}, {"cat", "x"}} {
 		if _, err := do(args...); !errors.Is(err, errUsage) {
 			t.Errorf("%q: %v, want errUsage", args, err)
 		}

@@ -11,8 +11,10 @@ import (
 )
 
 // Delete removes the snapshot called name by merging the disks above it into
-// those that it froze, and its descendants with it if children is set. Half-way
-// means that one disk is merged; the snapshot is still listed then.
+// those that it froze, and its descendants with it if children is set. Where
+// branches stand on such a disk it stays, now without a name; where nothing does
+// it goes. Half-way means that one disk is merged, or that all is checked if
+// there is none to merge; the snapshot is still listed then.
 func (m *Machine) Delete(ctx context.Context, name string, children bool, o Operation) (err error) {
 	snapshots, err := m.readSnapshots()
 	if err != nil {
@@ -48,20 +50,25 @@ type merge struct {
 }
 
 func (m *Machine) deleteOne(ctx context.Context, l *snapshotList, doomed *Snapshot, o Operation) error {
-	merges, err := m.planMerges(l, doomed)
+	p, err := m.planDelete(l, doomed)
 	if err != nil {
 		return err
 	}
 	// A parent that is written to gets a new CID, and its child is unreadable
 	// until it has learnt that.
 	var undo journal
-	for _, g := range merges {
+	for _, g := range p.merges {
 		undo.Reparent = append(undo.Reparent, link{g.child, g.parent})
 	}
 	if err := m.begin(undo); err != nil {
 		return err
 	}
-	for i, g := range merges {
+	if len(p.merges) == 0 {
+		if err := o.midway(); err != nil {
+			return errors.Join(err, m.Recover())
+		}
+	}
+	for i, g := range p.merges {
 		err := m.tool.mergeDelta(ctx, g.child)
 		if err == nil && i == 0 {
 			err = o.midway()
@@ -70,79 +77,70 @@ func (m *Machine) deleteOne(ctx context.Context, l *snapshotList, doomed *Snapsh
 			return errors.Join(err, m.Recover())
 		}
 	}
-	done, err := m.afterMerge(ctx, l, doomed, merges, o.KeepDelta)
+	done, err := m.afterMerge(ctx, l, doomed, p, o.KeepDelta)
 	if err != nil {
 		return errors.Join(err, m.Recover())
 	}
 	return m.carryOut(done)
 }
 
-// planMerges finds, for each disk that doomed froze, the one disk above it.
-func (m *Machine) planMerges(l *snapshotList, doomed *Snapshot) ([]merge, error) {
-	var merges []merge
-	for _, name := range doomed.frozen() {
-		base := m.resolve(name)
-		children, err := m.childrenOf(l, base)
-		if err != nil {
-			return nil, err
-		}
-		d, err := readDescriptor(base)
-		if err != nil {
-			return nil, err
-		}
-		if len(children) > 1 || d.field("createType") == "streamOptimized" {
-			return nil, fmt.Errorf("%s: %w", name, ErrUnsupported)
-		}
-		if len(children) == 1 {
-			merges = append(merges, merge{child: children[0], parent: base, name: name})
-		}
-	}
-	return merges, nil
+// deletion is what becomes of the disks that a snapshot froze.
+type deletion struct {
+	merges []merge
+	unused []string // disks that nothing stands on
 }
 
-// childrenOf returns the disks of the machine whose parent is the disk at path.
-func (m *Machine) childrenOf(l *snapshotList, path string) ([]string, error) {
-	candidates := m.DiskPaths()
-	for _, s := range l.list {
-		for _, name := range s.frozen() {
-			candidates = append(candidates, m.resolve(name))
+func (m *Machine) planDelete(l *snapshotList, doomed *Snapshot) (deletion, error) {
+	var p deletion
+	tree, err := m.diskTree(l)
+	if err != nil {
+		return p, err
+	}
+	for _, name := range doomed.frozen() {
+		base := m.resolve(name)
+		children := tree.children(base)
+		switch {
+		case len(children) > 1: // branches: it stays
+		case len(children) == 0:
+			p.unused = append(p.unused, tree.lonely(base, m.inUse(l, doomed))...)
+		default:
+			d, err := readDescriptor(base)
+			if err != nil {
+				return p, err
+			}
+			if d.field("createType") == "streamOptimized" {
+				return p, fmt.Errorf("%s: %w", name, ErrUnsupported)
+			}
+			p.merges = append(p.merges, merge{child: children[0], parent: base, name: name})
 		}
 	}
-	slices.Sort(candidates)
-	var children []string
-	for _, candidate := range slices.Compact(candidates) {
-		d, err := readDescriptor(candidate)
-		if err != nil {
-			return nil, err
-		}
-		if d.parentPath() == path {
-			children = append(children, candidate)
-		}
-	}
-	return children, nil
+	return p, nil
 }
 
 // afterMerge returns what is to be done once every merge has been made: disks
 // above the merged ones move down, .vmx and .vmsd name the parents, and the
 // merged disks and the snapshot's state go.
-func (m *Machine) afterMerge(ctx context.Context, l *snapshotList, doomed *Snapshot, merges []merge, keepDelta bool) (journal, error) {
+func (m *Machine) afterMerge(ctx context.Context, l *snapshotList, doomed *Snapshot, p deletion, keepDelta bool) (journal, error) {
 	var j journal
-	for _, g := range merges {
-		above, err := m.childrenOf(l, g.child)
-		if err != nil {
-			return j, err
-		}
-		for _, disk := range above {
+	tree, err := m.diskTree(l)
+	if err != nil {
+		return j, err
+	}
+	for _, g := range p.merges {
+		for _, disk := range tree.children(g.child) {
 			j.Reparent = append(j.Reparent, link{disk, g.parent})
 		}
-		files, err := diskFiles(g.child)
+		if err := m.moveDown(ctx, l, g, keepDelta); err != nil {
+			return j, err
+		}
+		p.unused = append(p.unused, g.child)
+	}
+	for _, disk := range p.unused {
+		files, err := diskFiles(disk)
 		if err != nil {
 			return j, err
 		}
 		j.Remove = append(j.Remove, files...)
-		if err := m.moveDown(ctx, l, g, keepDelta); err != nil {
-			return j, err
-		}
 	}
 	state := m.resolve(doomed.get("filename"))
 	j.Remove = append(j.Remove, state, strings.TrimSuffix(state, ".vmsn")+".vmem")

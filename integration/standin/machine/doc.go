@@ -1,7 +1,7 @@
 // Package machine changes the directory of a virtual machine the way VMware
 // does: it finds the disks that a .vmx names, makes real redo disks when a
-// snapshot is taken, merges them when it is deleted, and keeps .vmx, .vmsd and
-// the lock directories in step.
+// snapshot is taken, merges them when it is deleted, goes back to one on a branch
+// of its own, and keeps .vmx, .vmsd and the lock directories in step.
 //
 // A Machine is opened for one operation and then dropped; it caches the .vmx.
 // Callers keep two operations on one machine apart themselves. Each operation

@@ -3,7 +3,8 @@
 package machine
 
 import (
-	"encoding/json"
+	"bytes"
+	"encoding/gob"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,30 +14,31 @@ import (
 )
 
 // journal is what is left to do to a machine, so that whoever comes after a
-// killed owner can finish it. Each step may be done twice.
+// killed owner can finish it. Each step may be done twice. It is kept as gob,
+// which leaves paths as they are.
 type journal struct {
-	Reparent []link   `json:"reparent,omitempty"` // children whose parent's CID has changed, or its name
-	Write    []file   `json:"write,omitempty"`
-	Remove   []string `json:"remove,omitempty"`
+	Reparent []link // children whose parent's CID has changed, or its name
+	Write    []file
+	Remove   []string
 }
 
 type link struct {
-	Child  string `json:"child"`
-	Parent string `json:"parent"`
+	Child  string
+	Parent string
 }
 
 type file struct {
-	Path string `json:"path"`
-	Data []byte `json:"data"`
+	Path string
+	Data []byte
 }
 
 // begin records j: from now on Recover carries it out.
 func (m *Machine) begin(j journal) error {
-	data, err := json.Marshal(j)
-	if err != nil {
+	var data bytes.Buffer
+	if err := gob.NewEncoder(&data).Encode(j); err != nil {
 		return fmt.Errorf("write journal: %w", err)
 	}
-	if err := dictionary.Replace(m.journal, data); err != nil {
+	if err := dictionary.Replace(m.journal, data.Bytes()); err != nil {
 		return fmt.Errorf("write journal: %w", err)
 	}
 	return nil
@@ -60,7 +62,7 @@ func (m *Machine) Recover() error {
 		return fmt.Errorf("recover: %w", err)
 	}
 	var j journal
-	if err := json.Unmarshal(data, &j); err != nil {
+	if err := gob.NewDecoder(bytes.NewReader(data)).Decode(&j); err != nil {
 		return fmt.Errorf("recover: %w", err)
 	}
 	if err := j.apply(); err != nil {
