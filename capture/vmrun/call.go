@@ -12,14 +12,18 @@ const maxTries = 3
 
 // call is one command of vmrun with all its repetitions.
 type call struct {
-	c        *Client
-	verb     string
-	vmx      string
-	rest     []string
-	outer    context.Context // the caller's: decides whether a try may begin
-	ctx      context.Context // ends a try that is under way
-	end      context.CancelFunc
-	pace     pace
+	c     *Client
+	verb  string
+	vmx   string          // as vmrun is given it
+	args  []string        // of vmrun
+	shown []string        // args for the log, without passwords
+	outer context.Context // the caller's: decides whether a try may begin
+	ctx   context.Context // ends a try that is under way
+	end   context.CancelFunc
+	pace  pace
+	// own cuts what vmrun says of itself out of an output with status 0.
+	// Nil means all of it.
+	own      func(stdout string) string
 	begun    int           // tries begun
 	deadline time.Time     // of all tries together
 	whole    time.Duration // from the first try to the deadline
@@ -38,12 +42,9 @@ func (c *Client) change(ctx context.Context, timeout time.Duration, verb, vmx st
 }
 
 func (c *Client) prepare(outer, inner context.Context, timeout time.Duration, verb, vmx string, rest []string) (*call, error) {
-	k := &call{c: c, verb: verb, vmx: vmx, rest: rest, outer: outer, pace: c.pace.withDefaults()}
-	if verb != verbList && verb != verbVersion {
-		var err error
-		if k.vmx, err = c.vmPath(verb, vmx); err != nil {
-			return nil, err
-		}
+	k := &call{c: c, verb: verb, vmx: vmx, outer: outer, pace: c.pace.withDefaults()}
+	if err := k.spell(rest); err != nil {
+		return nil, err
 	}
 	k.deadline = time.Now().Add(timeout)
 	if d, ok := outer.Deadline(); ok && d.Before(k.deadline) {
@@ -54,6 +55,25 @@ func (c *Client) prepare(outer, inner context.Context, timeout time.Duration, ve
 	return k, nil
 }
 
+// spell finds the name and the arguments that vmrun is given.
+func (k *call) spell(rest []string) (err error) {
+	if k.verb == verbVersion {
+		return nil // that is a call without any
+	}
+	if k.verb != verbList {
+		if k.vmx, err = k.c.name(k.verb, k.vmx); err != nil {
+			return err
+		}
+	}
+	if k.args, err = k.c.arguments(k.verb, k.vmx, rest...); err == nil {
+		k.shown, err = k.c.shownArguments(k.verb, k.vmx, rest...)
+	}
+	if err != nil {
+		return &Error{Verb: k.verb, VMX: k.vmx, Status: -1, Message: err.Error()}
+	}
+	return nil
+}
+
 // try runs the command once. It refuses to begin where the caller's context is
 // already done.
 func (k *call) try() (process.Result, error) {
@@ -62,12 +82,7 @@ func (k *call) try() (process.Result, error) {
 			Message: "not started: " + context.Cause(k.outer).Error()}
 	}
 	k.begun++
-	var args, shown []string
-	if k.verb != verbVersion {
-		args = k.c.args(k.verb, k.vmx, k.rest...)
-		shown = k.c.shownArgs(k.verb, k.vmx, k.rest...)
-	}
-	return k.c.run(k.ctx, k.verb, k.vmx, args, shown)
+	return k.run()
 }
 
 // again waits before the next try after err. It returns false where there is no

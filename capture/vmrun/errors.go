@@ -3,7 +3,10 @@ package vmrun
 import (
 	"errors"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Outcomes of a call, one for each question a caller asks.
@@ -46,12 +49,26 @@ var (
 	ErrIndependentDisks = errors.New("independent disks prevent the snapshot")
 )
 
+// Outcomes of a program in the guest.
+var (
+	// ErrGuestProgram: the program ran and ended with an exit code that is not
+	// zero, which is [Error.GuestStatus].
+	ErrGuestProgram = errors.New("program in the guest failed")
+	// ErrGuestLogin: the guest does not take the login, or not for this.
+	ErrGuestLogin = errors.New("login to the guest refused")
+)
+
 // What the operator has to set up.
 var (
 	// ErrPassword: a password is missing or wrong.
 	ErrPassword = errors.New("password missing or wrong")
 	// ErrPermission: the user who runs granary may not do this.
 	ErrPermission = errors.New("permission denied")
+	// ErrNoSpace: a disk of the host is too full.
+	ErrNoSpace = errors.New("too little space on the host")
+	// ErrNoDatastore: the host knows its virtual machines by datastore, and the
+	// path lies in none that granary was told of.
+	ErrNoDatastore = errors.New("path lies in no known datastore")
 	// ErrNoProgram: vmrun is not there or cannot be run.
 	ErrNoProgram = errors.New("vmrun not found")
 )
@@ -60,42 +77,53 @@ var (
 // to the error of the context that ended a query or kept a command from being
 // started, or to nothing where vmrun's words are not known.
 type Error struct {
-	Verb    string // vmrun's command, "version" for its banner
-	VMX     string // empty for a command without one
-	Message string // vmrun's first "Error:" line, or what else went wrong; valid UTF-8
-	Status  int    // exit status: 255 on Unix and 4294967295 on Windows for vmrun's -1; -1 where it did not exit
-	Output  string // what vmrun printed, without passwords; long output loses its middle
+	Verb        string // vmrun's command, "version" for its banner; empty for [Client.Name]
+	VMX         string // as vmrun was given it; empty for a command without one
+	Message     string // vmrun's first "Error:" line, or what else went wrong; valid UTF-8
+	Status      int    // exit status: 255 on Unix and 4294967295 on Windows for vmrun's -1; -1 where it did not exit
+	GuestStatus int    // exit code of the program in the guest, with ErrGuestProgram
+	Output      string // what vmrun printed, without passwords; long output loses its middle
 
 	kind error
 	// transient marks a failure that the same call may not meet again.
 	transient bool
+	hint      string // better than the one of the kind
 }
 
 // Error returns one line without the .vmx twice: vmrun mostly ends its own
 // message with it.
 func (e *Error) Error() string {
-	msg := e.Message
-	if e.VMX == "" {
-		return "vmrun " + e.Verb + ": " + msg
+	text := "vmrun"
+	if e.Verb != "" {
+		text += " " + e.Verb
 	}
-	msg = strings.TrimSuffix(msg, ": "+e.VMX)
-	return "vmrun " + e.Verb + " " + e.VMX + ": " + msg
+	if e.VMX == "" {
+		return text + ": " + e.Message
+	}
+	name := shownName(e.VMX)
+	return text + " " + name + ": " + strings.TrimSuffix(e.Message, ": "+name)
 }
 
-// Unwrap returns the sentinel.
+// shownName is a name in one line of text: quoted if it is not fit for that.
+func shownName(name string) string {
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+		return strconv.Quote(name)
+	}
+	return name
+}
+
+// Unwrap returns the sentinel behind e, or nil.
 func (e *Error) Unwrap() error { return e.kind }
 
 // Hint says what the operator should do, in one line, or is empty where nothing
 // better is known than vmrun's own words.
 func (e *Error) Hint() string {
+	if e.hint != "" {
+		return e.hint
+	}
 	switch e.kind {
 	case ErrTimeout, ErrCanceled:
-		hint := "VMware may be waiting for an answer in a dialog: look for Msg_Post in " + e.vmwareLog() +
-			`; with msg.autoAnswer = "TRUE" in the .vmx it answers such questions itself`
-		if e.Verb == verbDeleteSnapshot && e.kind == ErrTimeout {
-			hint += "; or merging the disks only needs more time"
-		}
-		return hint
+		return e.dialogHint()
 	case ErrNotRunning:
 		return "start the virtual machine, or capture it with --quiesce none"
 	case ErrAlreadyRunning:
@@ -105,6 +133,9 @@ func (e *Error) Hint() string {
 	case ErrInUse:
 		return "close the virtual machine's window in VMware, or wait until another snapshot or backup of it has ended"
 	case ErrTools:
+		if e.Verb == verbRunInGuest {
+			return "install or start the VMware Tools in the guest: they run its programs"
+		}
 		return "install or start the VMware Tools in the guest, or stop it hard, which is a power cut for the guest"
 	case ErrNoSnapshot:
 		return "list what there is with vmrun listSnapshots"
@@ -112,37 +143,42 @@ func (e *Error) Hint() string {
 		return "several snapshots have this name: delete them in VMware's snapshot manager, where they can be told apart"
 	case ErrIndependentDisks:
 		return "a running virtual machine with independent disks cannot be snapshotted: stop it first (--quiesce stop), or take the disk out of the independent mode"
+	case ErrGuestProgram:
+		return "the program ran in the guest and failed there: run it by hand in the guest, or read its log"
+	case ErrGuestLogin:
+		return "give the name and the password of a user of the guest's operating system who may run the program"
 	case ErrPassword:
 		return "give the password of the encrypted virtual machine or of the host's login"
 	case ErrPermission:
 		return "run granary as the user who owns the virtual machine"
+	case ErrNoSpace:
+		return "make room where the virtual machine lies: a snapshot grows while it exists, and merging it needs room too"
+	case ErrNoDatastore:
+		return "say where this machine has the datastore mounted: --datastore NAME=FOLDER"
 	case ErrNoProgram:
 		return "install VMware Workstation, Player or Fusion with its VIX tools, or name the path of vmrun"
 	}
-	return e.hintFromText()
+	return ""
 }
 
-// hintFromText serves the messages that are no question a caller asks.
-func (e *Error) hintFromText() string {
-	text := strings.ToLower(e.Message)
+// dialogHint serves calls that were not answered.
+func (e *Error) dialogHint() string {
+	hint := "VMware may be waiting for an answer in a dialog: look for Msg_Post in " + e.vmwareLog() +
+		`; with msg.autoAnswer = "TRUE" in the .vmx it answers such questions itself`
 	switch {
-	case strings.Contains(text, "not supported for the specified parameters"),
-		strings.Contains(text, "unable to connect to host"):
-		return "check the host type (vmrun -T), the host and the login"
-	case strings.Contains(text, "cannot connect to the virtual machine"),
-		strings.Contains(text, "unknown error"):
-		return "check that VMware answers for the user who runs granary (vmrun list), and read " + e.vmwareLog()
-	case strings.Contains(text, "configuration file"):
-		return "check that the .vmx is readable and whole"
+	case e.Verb == verbDeleteSnapshot && e.kind == ErrTimeout:
+		hint += "; or merging the disks only needs more time"
+	case e.Verb == verbRunInGuest && e.kind == ErrTimeout:
+		hint += "; or the program still runs in the guest and only needs more time"
 	}
-	return ""
+	return hint
 }
 
 func (e *Error) vmwareLog() string {
 	if e.VMX == "" || !filepath.IsAbs(e.VMX) {
 		return "the virtual machine's vmware.log"
 	}
-	return filepath.Join(filepath.Dir(e.VMX), "vmware.log")
+	return shownName(filepath.Join(filepath.Dir(e.VMX), "vmware.log"))
 }
 
 // isTransient reports whether err is an *Error worth another try.

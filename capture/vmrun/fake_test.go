@@ -106,7 +106,8 @@ func play(dir string, s step) int {
 // fakeCall is one recorded call.
 type fakeCall struct {
 	Verb string
-	Args []string
+	Args []string `json:"-"`
+	Raw  [][]byte // Args: JSON would mend what is no UTF-8
 	Dir  string
 	Pid  int
 	Fds  []string
@@ -114,7 +115,10 @@ type fakeCall struct {
 
 // record notes the call and returns how many there were of this verb.
 func record(dir, verb string) int {
-	c := fakeCall{Verb: verb, Args: os.Args[1:], Pid: os.Getpid(), Fds: inheritedFds()}
+	c := fakeCall{Verb: verb, Pid: os.Getpid(), Fds: inheritedFds()}
+	for _, arg := range os.Args[1:] {
+		c.Raw = append(c.Raw, []byte(arg))
+	}
 	c.Dir, _ = os.Getwd()
 	line, _ := json.Marshal(c)
 	f, err := os.OpenFile(filepath.Join(dir, "calls"), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
@@ -163,6 +167,9 @@ func readCalls(dir string) []fakeCall {
 	for line := range strings.Lines(string(raw)) {
 		var c fakeCall
 		if json.Unmarshal([]byte(line), &c) == nil {
+			for _, arg := range c.Raw {
+				c.Args = append(c.Args, string(arg))
+			}
 			calls = append(calls, c)
 		}
 	}
@@ -190,23 +197,36 @@ func newFake(t *testing.T, s script) *fake {
 	if err := os.Symlink(self, program); err != nil {
 		t.Fatalf("no fake vmrun without symbolic links: %v", err)
 	}
-	vmx := filepath.Join(dir, "busy, in use", "web.vmx")
-	if err := os.Mkdir(filepath.Dir(vmx), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(vmx, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() { killGrandchild(dir) })
 	f := &fake{
 		Client: &Client{
 			Program: program, HostType: "ws",
 			pace: pace{first: time.Millisecond, most: 5 * time.Millisecond, grace: 200 * time.Millisecond, poll: 5 * time.Millisecond},
 		},
-		dir: dir, vmx: vmx,
+		dir: dir,
 	}
+	f.vmx = f.file(t, filepath.Join("busy, in use", "web.vmx"))
 	f.rewrite(t, s)
 	return f
+}
+
+// file makes an empty file below the fake's folder, and its folders.
+func (f *fake) file(t *testing.T, name string) string {
+	t.Helper()
+	file := filepath.Join(f.dir, name)
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// lastArgs returns the arguments of the last call.
+func (f *fake) lastArgs() []string {
+	calls := readCalls(f.dir)
+	return calls[len(calls)-1].Args
 }
 
 // rewrite gives the fake another script.

@@ -41,6 +41,10 @@ var verbCases = []verbCase{
 		s, err := f.ToolsState(ctx, f.vmx)
 		return want(err, s, "installed")
 	}},
+	{"runProgramInGuest", []string{`C:\freeze it.bat`, "a b", `"c"`}, step{}, func(f *fake, ctx context.Context) error {
+		f.GuestUser = "guest"
+		return f.RunInGuest(ctx, f.vmx, `C:\freeze it.bat`, "a b", `"c"`)
+	}},
 }
 
 func want(err error, got, wanted string) error {
@@ -113,7 +117,7 @@ func TestVerbHangs(t *testing.T) {
 	eachVerb(t, func(t *testing.T, v verbCase) {
 		f := newCase(t, v, step{Out: []byte("working...\n"), Hang: true, Grandchild: true})
 		const short = 700 * time.Millisecond
-		f.Timeouts = Timeouts{Start: short, StopSoft: short, Suspend: short, Snapshot: short, DeleteSnapshot: short}
+		f.Timeouts = Timeouts{Start: short, StopSoft: short, Suspend: short, Snapshot: short, DeleteSnapshot: short, Guest: short}
 		if v.name == "version" || v.name == "list" || v.name == "listSnapshots" || v.name == "checkToolsState" {
 			f.Timeouts.Query = short
 		}
@@ -125,8 +129,8 @@ func TestVerbHangs(t *testing.T) {
 		if !errors.As(err, &e) || !strings.Contains(e.Hint(), `msg.autoAnswer = "TRUE"`) || !strings.Contains(e.Hint(), "Msg_Post") {
 			t.Errorf("hint %q", e.Hint())
 		}
-		if e.Verb != v.name || e.Status != -1 {
-			t.Errorf("verb %q, status %d", e.Verb, e.Status)
+		if e.Verb != v.name || e.Status != -1 || e.Message != "no answer within "+short.String() {
+			t.Errorf("verb %q, status %d, %q", e.Verb, e.Status, e.Message)
 		}
 		checkGroupGone(t, f)
 	})
@@ -200,16 +204,18 @@ func TestArguments(t *testing.T) {
 	eachVerb(t, func(t *testing.T, v verbCase) {
 		f := newCase(t, v, v.works)
 		f.HostType, f.Host, f.Port, f.User = "server", "host.example", 8333, "root"
-		f.Password, f.VMPassword = "p w", "v w"
+		f.Password, f.VMPassword, f.GuestUser, f.GuestPassword = "p w", "v w", "guest", "g w"
 		if err := v.call(f, context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		wanted := []string{"-T", "server", "-h", "host.example", "-P", "8333", "-u", "root", "-p", "p w"}
+		wanted := []string{"-T", "server", "-h", "https://host.example:8333/sdk", "-u", "root", "-p", "p w"}
 		switch v.name {
 		case "version":
 			wanted = []string{}
 		case "list":
 			wanted = append(wanted, "list")
+		case "runProgramInGuest":
+			wanted = append(wanted, "-vp", "v w", "-gu", "guest", "-gp", "g w", v.name, f.vmx)
 		default:
 			wanted = append(wanted, "-vp", "v w", v.name, f.vmx)
 		}
@@ -235,8 +241,5 @@ func TestArgumentsBare(t *testing.T) {
 	wanted := []string{"-T", "ws", "stop", f.vmx, "hard"}
 	if got := calls[len(calls)-1].Args; !slices.Equal(got, wanted) {
 		t.Errorf("arguments %q, want %q", got, wanted)
-	}
-	if got := (&Client{HostType: "esx"}).args("start", "[storage1] a b/c.vmx", "nogui"); got[3] != "[storage1] a b/c.vmx" {
-		t.Errorf("arguments %q", got)
 	}
 }

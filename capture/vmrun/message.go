@@ -2,89 +2,89 @@ package vmrun
 
 import (
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"granary/capture/process"
 )
 
-// known maps vmrun's words, lower case, to what they mean. The first row that
-// fits wins, so what is narrow stands before what is wide.
-var known = []struct {
-	kind  error
-	words []string
-}{
-	{ErrTools, []string{"tools are not running", "tools is not running", "tools are not installed", "waiting for vmware tools"}},
-	{ErrAlreadyRunning, []string{"should not be powered on", "already running", "already powered on"}},
-	{ErrNotRunning, []string{"not powered on", "needs to be powered on", "virtual machine is not running"}},
-	{ErrAmbiguousSnapshot, []string{"not uniquely identify"}},
-	{ErrNoSnapshot, []string{"snapshot does not exist", "snapshot doesn't exist", "snapshot was not found", "invalid snapshot name"}},
-	{ErrIndependentDisks, []string{"independent disk", "independent-persistent", "independent-nonpersistent"}},
-	// The last but one is a prompt that met the empty standard input.
-	{ErrPassword, []string{"password is required", "incorrect password", "invalid user name or password", "password:", "encrypted virtual machine failed"}},
-	{ErrPermission, []string{"insufficient permission", "permission denied", "access denied", "access is denied", "do not have access rights"}},
-	{ErrNotFound, []string{"virtual machine cannot be found", "virtual machine was not found", "unknown file suffix"}},
-	{ErrInUse, []string{"already in use", "in use by", "file is in use", "is locked", "already locked", "failed to lock", "in progress", "busy"}},
-	{ErrCanceled, []string{"operation was canceled", "operation was cancelled", "operation canceled"}},
-	{ErrTimeout, []string{"timed out", "timeout"}},
+// meaning is what one of vmrun's messages says.
+type meaning struct {
+	kind      error    // one of the sentinels, nil where no caller asks
+	transient bool     // the same call may not meet it again
+	codes     []int    // of VIX, which some vmrun print
+	words     []string // lower case, as part of the message
+	hint      string   // instead of the kind's own
 }
 
-// passing are words of failures that the same call may not meet again: VMware's
-// window or its session was occupied.
-var passing = []string{"unknown error", "cannot connect to the virtual machine"}
-
-// noise is what Fusion prints of its own before anything else:
-// "2013-09-07T15:26:59.560| ServiceImpl_Opener: PID 4119".
-var noise = regexp.MustCompile(`^\d{4}-\d\d-\d\dT[0-9:.]+(Z|[+-]\d\d:?\d\d)?\|`)
+// meanings: the first row that fits wins, so what is narrow stands before what
+// is wide.
+var meanings = []meaning{
+	{kind: ErrGuestProgram, words: []string{"guest program exited"}},
+	{kind: ErrGuestLogin, codes: []int{3027}, words: []string{"must be logged in interactively"},
+		hint: "log that user in at the guest's own screen, or run a program that needs no desktop"},
+	{kind: ErrGuestLogin, codes: []int{3015, 3024}, words: []string{"for the guest os", "in guest operating system", "in the guest operating system"}},
+	{kind: ErrTools, codes: []int{3000, 3016}, words: []string{"tools are not running", "tools is not running", "tools are not installed", "waiting for vmware tools"}},
+	{kind: ErrAlreadyRunning, codes: []int{3007}, words: []string{"should not be powered on", "already running", "already powered on"}},
+	{kind: ErrNotRunning, codes: []int{3006}, words: []string{"not powered on", "needs to be powered on", "virtual machine is not running"}},
+	{kind: ErrAmbiguousSnapshot, codes: []int{13017}, words: []string{"not uniquely identify"}},
+	{kind: ErrNoSnapshot, codes: []int{13003}, words: []string{"snapshot does not exist", "snapshot doesn't exist", "snapshot was not found", "invalid snapshot name"}},
+	{codes: []int{13004}, words: []string{"snapshot with the name already exists", "snapshot already exists"},
+		hint: "delete or rename the snapshot that has this name already"},
+	{codes: []int{13019}, words: []string{"too many snapshots", "maximum number of snapshots", "snapshot limit"},
+		hint: "the virtual machine has as many snapshots as VMware allows: delete some that are no longer needed"},
+	{kind: ErrIndependentDisks, codes: []int{13016, 13018}, words: []string{"independent disk", "independent-persistent", "independent-nonpersistent"}},
+	{kind: ErrNoSpace, codes: []int{8, 13020}, words: []string{"disk full", "disk is full", "file system is full", "no space left", "too little space",
+		"not enough space", "not enough free space", "not enough disk space", "insufficient space", "insufficient disk space", "out of disk space", "too little free space"}},
+	{codes: []int{16008}, words: []string{"cid mismatch", "content id of the parent", "parent virtual disk has been modified"},
+		hint: "a disk no longer fits the one it was derived from: do not start the virtual machine, and restore the parent disk from before it was changed"},
+	// The last but one is a prompt that met the empty standard input.
+	{kind: ErrPassword, words: []string{"password is required", "incorrect password", "invalid user name or password", "password:", "encrypted virtual machine failed"}},
+	{kind: ErrPermission, codes: []int{13, 3014}, words: []string{"insufficient permission", "permission denied", "access denied", "access is denied", "do not have access rights"}},
+	{kind: ErrNotFound, codes: []int{4000}, words: []string{"virtual machine cannot be found", "virtual machine was not found", "unknown file suffix"}},
+	{kind: ErrInUse, transient: true, codes: []int{15, 13010, 13014},
+		words: []string{"already in use", "in use by", "file is in use", "is locked", "already locked", "failed to lock", "in progress", "busy"}},
+	{kind: ErrCanceled, codes: []int{10}, words: []string{"operation was canceled", "operation was cancelled", "operation canceled"}},
+	{kind: ErrTimeout, words: []string{"timed out", "timeout"}},
+	{codes: []int{4002}, words: []string{"configuration file"}, hint: "check that the .vmx is readable and whole"},
+	{codes: []int{4}, words: []string{"file was not found", "file not found"},
+		hint: "a file is missing: one of the virtual machine's, which its vmware.log names, or the program in the guest"},
+	{words: []string{"not supported for the specified parameters", "unable to connect to host"},
+		hint: "check the host type (vmrun -T), the host and the login"},
+	// VMware's window or its session was occupied.
+	{transient: true, codes: []int{3008}, words: []string{"unknown error", "cannot connect to the virtual machine"},
+		hint: "check that VMware answers for the user who runs granary (vmrun list), and read the virtual machine's vmware.log"},
+}
 
 // pathTail is a path at the end of a message, behind a colon.
-var pathTail = regexp.MustCompile(`:\s+(/|\\\\|[A-Za-z]:[\\/]|\[).*$`)
+var pathTail = regexp.MustCompile(`:\s+"?(/|\\\\|[A-Za-z]:[\\/]|\[).*$`)
 
-// errorLines returns what follows "Error:" on each line that starts with it.
-// Neither the position nor the exit status says more: Fusion prints log lines
-// first, and some failures end with status 0.
-func errorLines(text string) []string {
-	var found []string
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if len(line) >= 6 && strings.EqualFold(line[:6], "Error:") {
-			found = append(found, strings.TrimSpace(line[6:]))
-		}
-	}
-	return found
-}
+// vixCode is the code of VIX in a message, "(VIX error code: 13018)".
+var vixCode = regexp.MustCompile(`(?i)\b(?:vix|error code)\b\D{0,20}(\d{1,5})\b`)
 
-// sayings returns the lines of text that say anything.
-func sayings(text string) []string {
-	var found []string
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if line != "" && !noise.MatchString(line) {
-			found = append(found, line)
-		}
-	}
-	return found
-}
+// guestStatus is the exit code in "Guest program exited with non-zero exit code: 3".
+var guestStatus = regexp.MustCompile(`exit code: *(-?\d{1,18})`)
 
-// classify returns the sentinel behind message, or nil, and whether another try
-// may help. Paths are taken out first: a machine in "/vm/busy/" is not busy.
-func classify(message, vmx string) (kind error, transient bool) {
+// understand returns what message means, or nil. Paths are taken out first: a
+// machine in "/vm/busy/" is not busy. A code says more than words, which may be
+// translated.
+func understand(message, vmx string) *meaning {
 	text := strings.ToLower(withoutPath(message, vmx))
-	for _, k := range known {
-		if containsAny(text, k.words) {
-			kind = k.kind
-			break
+	if m := vixCode.FindStringSubmatch(text); m != nil {
+		code, _ := strconv.Atoi(m[1])
+		for i := range meanings {
+			if slices.Contains(meanings[i].codes, code) {
+				return &meanings[i]
+			}
 		}
 	}
-	return kind, kind == ErrInUse || kind == nil && containsAny(text, passing)
-}
-
-func containsAny(text string, words []string) bool {
-	for _, w := range words {
-		if strings.Contains(text, w) {
-			return true
+	for i := range meanings {
+		if slices.ContainsFunc(meanings[i].words, func(words string) bool { return strings.Contains(text, words) }) {
+			return &meanings[i]
 		}
 	}
-	return false
+	return nil
 }
 
 // withoutPath removes the virtual machine's path from message.
@@ -103,6 +103,11 @@ func withoutPath(message, vmx string) string {
 
 // failure turns a finished vmrun into an *Error, or nil if it succeeded.
 func (c *Client) failure(verb, vmx string, r process.Result) *Error {
+	// A name of several lines would tear the message that holds it.
+	shown := shownName(vmx)
+	if vmx != "" {
+		r.Stdout, r.Stderr = strings.ReplaceAll(r.Stdout, vmx, shown), strings.ReplaceAll(r.Stderr, vmx, shown)
+	}
 	said := append(errorLines(r.Stdout), errorLines(r.Stderr)...)
 	if r.Status == 0 && len(said) == 0 {
 		return nil
@@ -120,7 +125,11 @@ func (c *Client) failure(verb, vmx string, r process.Result) *Error {
 		e.Message = said[0]
 	}
 	for _, line := range said {
-		if e.kind, e.transient = classify(line, vmx); e.kind != nil || e.transient {
+		if m := understand(line, shown); m != nil {
+			e.kind, e.transient, e.hint = m.kind, m.transient, m.hint
+			if code := guestStatus.FindStringSubmatch(line); code != nil && m.kind == ErrGuestProgram {
+				e.GuestStatus, _ = strconv.Atoi(code[1])
+			}
 			break
 		}
 	}

@@ -6,17 +6,18 @@ import (
 	"time"
 )
 
-// Orphans returns the processes that run program on the virtual machine vmx,
-// whoever started them: after a granary that was killed, the vmrun it had
-// started goes on, and a second one beside it would meet a half-done change.
-// Empty means vmrun. Commands that this process has under way are among them.
+// Orphans returns the processes that run vmrun, or c.Program, on the virtual
+// machine vmx by whichever name, whoever started them: after a granary that was
+// killed, the vmrun it had started goes on, and a second one beside it would meet
+// a half-done change. Commands that this process has under way are among them.
 //
 // Only Linux tells; elsewhere there is no answer and no error.
-func Orphans(vmx, program string) ([]int, error) {
-	if program == "" {
-		program = defaultProgram
+func (c *Client) Orphans(vmx string) ([]int, error) {
+	name, err := c.name("", vmx)
+	if err != nil {
+		return nil, err
 	}
-	return orphans(vmx, program)
+	return c.orphans(name)
 }
 
 // WaitOrphans waits until no vmrun works on vmx any more. Only ctx bounds it,
@@ -24,7 +25,7 @@ func Orphans(vmx, program string) ([]int, error) {
 func (c *Client) WaitOrphans(ctx context.Context, vmx string) error {
 	said := false
 	for {
-		pids, err := Orphans(vmx, c.Program)
+		pids, err := c.Orphans(vmx)
 		if err != nil {
 			return fmt.Errorf("look for vmrun processes: %w", err)
 		}
@@ -40,7 +41,7 @@ func (c *Client) WaitOrphans(ctx context.Context, vmx string) error {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return fmt.Errorf("vmrun (process %v) still works on %s: %w", pids, vmx, ctx.Err())
+			return fmt.Errorf("vmrun (process %v) still works on %s: %w", pids, shownName(vmx), ctx.Err())
 		}
 	}
 }

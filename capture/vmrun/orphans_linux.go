@@ -1,29 +1,27 @@
 package vmrun
 
 import (
+	"cmp"
 	"path/filepath"
 	"strings"
 
 	"granary/capture/process"
 )
 
-func orphans(vmx, program string) ([]int, error) {
-	if abs, err := filepath.Abs(vmx); err == nil && !strings.HasPrefix(vmx, "[") {
-		vmx = abs
-	}
+func (c *Client) orphans(name string) ([]int, error) {
 	return process.Find(func(argv []string, dir func() (string, error)) bool {
-		return process.Runs(argv, program, defaultProgram) && names(argv[1:], vmx, dir)
+		return process.Runs(argv, cmp.Or(c.Program, defaultProgram), defaultProgram) && c.isAmong(argv[1:], name, dir)
 	})
 }
 
-// names reports whether one of args is the virtual machine vmx. Those that are
-// relative belong to the directory of their process.
-func names(args []string, vmx string, dir func() (string, error)) bool {
+// isAmong reports whether one of args is the virtual machine name. Those that
+// are relative belong to the directory of their process.
+func (c *Client) isAmong(args []string, name string, dir func() (string, error)) bool {
 	for _, arg := range args {
-		if arg == vmx {
+		if arg == name {
 			return true
 		}
-		if !strings.EqualFold(filepath.Ext(arg), filepath.Ext(vmx)) || filepath.Ext(arg) == "" {
+		if !strings.EqualFold(filepath.Ext(arg), filepath.Ext(name)) || filepath.Ext(arg) == "" {
 			continue // no need to ask the file system about a password
 		}
 		if !filepath.IsAbs(arg) && !strings.HasPrefix(arg, "[") {
@@ -33,7 +31,7 @@ func names(args []string, vmx string, dir func() (string, error)) bool {
 			}
 			arg = filepath.Join(at, arg)
 		}
-		if samePath(arg, vmx) {
+		if c.same(arg, name) {
 			return true
 		}
 	}

@@ -60,7 +60,9 @@ func TestOrphans(t *testing.T) {
 	var got []int
 	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		var err error
-		if got, err = Orphans(f.vmx, script); err != nil {
+		wrapped := *f.Client
+		wrapped.Program = script
+		if got, err = wrapped.Orphans(f.vmx); err != nil {
 			t.Fatal(err)
 		}
 		slices.Sort(got)
@@ -72,9 +74,37 @@ func TestOrphans(t *testing.T) {
 	if !slices.Equal(got, wanted) {
 		t.Errorf("orphans %v, want %v", got, wanted)
 	}
-	got, err := Orphans(f.vmx, "")
+	got, err := new(Client).Orphans(f.vmx)
 	if err != nil || len(got) != 3 {
 		t.Errorf("orphans %v, %v; want three of %v", got, err, wanted)
+	}
+}
+
+// A vmrun is found by whichever name it was given.
+func TestOrphansInDatastore(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, script{"stop": {{Hang: true}}})
+	vmx := f.file(t, "mounted/a\nb/web.vmx")
+	f.HostType, f.Host, f.Datastores = "esx", "esx1", map[string]string{"ds 1": filepath.Join(f.dir, "mounted")}
+	wanted := []int{
+		orphan(t, "/", f.Program, "-T", "esx", "stop", "[ds 1] a\nb/web.vmx", "soft").Process.Pid,
+		orphan(t, "/", f.Program, "-T", "ws", "stop", vmx, "soft").Process.Pid,
+	}
+	orphan(t, "/", f.Program, "-T", "esx", "stop", "[ds 1] b/web.vmx", "soft")
+	slices.Sort(wanted)
+	for _, name := range []string{vmx, "[ds 1] a\nb/web.vmx"} {
+		var got []int
+		// A process shows its parent's arguments until it has become another.
+		for end := time.Now().Add(5 * time.Second); time.Now().Before(end) && !slices.Equal(got, wanted); time.Sleep(10 * time.Millisecond) {
+			var err error
+			if got, err = f.Orphans(name); err != nil {
+				t.Fatal(err)
+			}
+			slices.Sort(got)
+		}
+		if !slices.Equal(got, wanted) {
+			t.Errorf("%q: orphans %v, want %v", name, got, wanted)
+		}
 	}
 }
 

@@ -2,4 +2,4 @@
 
 package vmrun
 
-func orphans(_, _ string) ([]int, error) { return nil, nil }
+func (c *Client) orphans(string) ([]int, error) { return nil, nil }

@@ -34,26 +34,32 @@ func (p pace) withDefaults() pace {
 	return p
 }
 
-// run runs vmrun once and waits for it, at most until ctx is done. The error is
+// run runs vmrun once and waits for it, at most until k.ctx is done. The error is
 // nil or an *Error.
-func (c *Client) run(ctx context.Context, verb, vmx string, args, shown []string) (process.Result, error) {
-	program, err := c.program()
+func (k *call) run() (process.Result, error) {
+	program, err := k.c.program()
 	if err != nil {
-		return process.Result{Status: -1}, notStarted(verb, vmx, err)
+		return process.Result{Status: -1}, notStarted(k.verb, k.vmx, err)
 	}
 	began := time.Now()
-	r, err := process.Run(ctx, process.Command{Program: program, Args: args, Grace: c.pace.withDefaults().grace})
-	c.log().Debug("vmrun", "verb", verb, "args", shown, "status", r.Status, "ended", r.Ended,
+	r, err := process.Run(k.ctx, process.Command{Program: program, Args: k.args, Grace: k.pace.grace})
+	r.Stdout, r.Stderr = decoded(r.Stdout), decoded(r.Stderr)
+	k.c.log().Debug("vmrun", "verb", k.verb, "args", k.shown, "status", r.Status, "ended", r.Ended,
 		"duration", time.Since(began).Round(time.Millisecond))
 	switch {
-	case err != nil && ctx.Err() != nil:
-		return r, c.killed(ctx, verb, vmx, time.Since(began), r)
+	case err != nil && k.ctx.Err() != nil:
+		return r, k.killed(r)
 	case err != nil:
-		return r, notStarted(verb, vmx, err)
+		return r, notStarted(k.verb, k.vmx, err)
 	case r.Killed:
-		return r, c.killed(ctx, verb, vmx, time.Since(began), r)
+		return r, k.killed(r)
 	}
-	if e := c.failure(verb, vmx, r); e != nil {
+	said := r
+	if k.own != nil && r.Status == 0 {
+		said.Stdout = k.own(r.Stdout)
+	}
+	if e := k.c.failure(k.verb, k.vmx, said); e != nil {
+		e.Output = r.Shown(k.c.secrets()...)
 		return r, e
 	}
 	return r, nil
@@ -71,15 +77,15 @@ func notStarted(verb, vmx string, err error) *Error {
 }
 
 // killed is the error of a call that was ended by its context.
-func (c *Client) killed(ctx context.Context, verb, vmx string, after time.Duration, r process.Result) *Error {
-	e := &Error{Verb: verb, VMX: vmx, Status: -1, Output: r.Shown(c.secrets()...)}
-	if errors.Is(ctx.Err(), context.Canceled) {
+func (k *call) killed(r process.Result) *Error {
+	e := &Error{Verb: k.verb, VMX: k.vmx, Status: -1, Output: r.Shown(k.c.secrets()...)}
+	if errors.Is(k.ctx.Err(), context.Canceled) {
 		e.kind = context.Canceled
-		e.Message = context.Cause(ctx).Error()
+		e.Message = context.Cause(k.ctx).Error()
 		return e
 	}
 	e.kind = ErrTimeout
-	e.Message = fmt.Sprintf("no answer within %v", after.Round(100*time.Millisecond))
+	e.Message = fmt.Sprintf("no answer within %v", k.whole.Round(10*time.Millisecond))
 	if r.Ended == process.Stuck {
 		e.Message += ", and it cannot be killed"
 	}

@@ -1,9 +1,11 @@
 package vmrun
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 )
 
@@ -54,4 +56,26 @@ func installPlaces() []string {
 		return places
 	}
 	return []string{"/usr/bin/vmrun", "/usr/local/bin/vmrun", "/opt/vmware/bin/vmrun", "/usr/lib/vmware/bin/vmrun"}
+}
+
+var banner = regexp.MustCompile(`(?im)^\s*vmrun version\s+(\S+(?:[ \t]+build-\d+)?)`)
+
+// Version returns what vmrun calls itself, "1.17.0 build-12990004". Versions do
+// not sort across products: Workstation 10 had 1.13, the older Server 2 had 2.0.
+func (c *Client) Version(ctx context.Context) (string, error) {
+	k, err := c.query(ctx, verbVersion, "")
+	if err != nil {
+		return "", err
+	}
+	defer k.end()
+	// Run without a command, vmrun prints its usage and may call that a
+	// failure: the banner decides.
+	r, err := k.repeat()
+	if m := banner.FindStringSubmatch(r.Stdout + "\n" + r.Stderr); m != nil && r.Status >= 0 {
+		return m[1], nil
+	}
+	if err == nil {
+		err = k.unreadable(r, "no version")
+	}
+	return "", err
 }

@@ -84,33 +84,43 @@ func (c *Client) Snapshot(ctx context.Context, vmx, name string) error {
 }
 
 // Snapshots returns the names of vmx's snapshots, parents before children. A
-// name may occur more than once.
+// name may occur more than once. One that holds line breaks, which only another
+// program can have given, is returned as several.
 func (c *Client) Snapshots(ctx context.Context, vmx string) ([]string, error) {
 	k, err := c.query(ctx, verbListSnapshots, vmx)
 	if err != nil {
 		return nil, err
 	}
 	defer k.end()
-	r, err := k.repeat()
-	if err != nil {
-		return nil, err
+	names, err := k.names("total snapshots", snapshotNames)
+	return slices.DeleteFunc(names, func(name string) bool { return name == "" }), err
+}
+
+// snapshotNames tells names from what vmrun says between them. A name may look
+// like that, too: an error is one whose words are known, and the rest is left out
+// only where there are enough names without it.
+func snapshotNames(l listing) (names, rest []string) {
+	if l.total == 0 {
+		return nil, l.lines
 	}
-	total, lines, err := k.counted(r, "total snapshots")
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, line := range lines {
+	var noisy []string
+	for _, line := range l.lines {
+		if said, isError := errorText(line); isError && understand(said, "") != nil {
+			rest = append(rest, line)
+			continue
+		}
 		// Names may hold and begin with blanks; only tabs are vmrun's own.
-		line = strings.TrimLeft(line, "\t")
-		if line != "" && !noise.MatchString(line) {
-			names = append(names, strings.ToValidUTF8(line, "\uFFFD"))
+		name := strings.TrimLeft(escapes.ReplaceAllString(line, ""), "\t")
+		name = strings.ToValidUTF8(strings.TrimRight(name, " \t\r"), "\uFFFD")
+		noisy = append(noisy, name)
+		if !noise.MatchString(name) {
+			names = append(names, name)
 		}
 	}
-	if len(names) < total {
-		return nil, k.unreadable(r, fmt.Sprintf("%d of %d snapshots", len(names), total))
+	if len(names) < l.total {
+		names = noisy
 	}
-	return names, nil
+	return names, rest
 }
 
 // DeleteSnapshot deletes the one snapshot of that name, which merges its redo
