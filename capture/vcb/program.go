@@ -1,0 +1,56 @@
+package vcb
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+)
+
+// The programs of VMware Consolidated Backup that are used.
+const (
+	mounter      = "vcbMounter"
+	nameFinder   = "vcbVmName"
+	snapshotTool = "vcbSnapshot"
+)
+
+// program returns the absolute path of vcbMounter: it is run from another
+// directory, where a relative one would name something else.
+func (c *Client) program() (string, error) {
+	name := c.Program
+	if name == "" {
+		name = mounter
+	}
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return filepath.Abs(path)
+	}
+	if c.Program == "" {
+		for _, place := range installPlaces() {
+			if found, err := exec.LookPath(place); err == nil {
+				return found, nil
+			}
+		}
+	}
+	return "", err
+}
+
+// companion returns the path of the program called name beside vcbMounter.
+func companion(mounterPath, name string) (string, error) {
+	return exec.LookPath(filepath.Join(filepath.Dir(mounterPath), name))
+}
+
+// installPlaces is where vcbMounter was seen: on the console of ESX, which is a
+// Linux, and on a Windows proxy, whose installer leaves the PATH alone.
+func installPlaces() []string {
+	if runtime.GOOS != "windows" {
+		return []string{"/usr/sbin/" + mounter, "/usr/bin/" + mounter}
+	}
+	var places []string
+	for _, root := range []string{os.Getenv("ProgramFiles(x86)"), os.Getenv("ProgramFiles")} {
+		if root != "" {
+			places = append(places, filepath.Join(root, "VMware", "VMware Consolidated Backup Framework", mounter+".exe"))
+		}
+	}
+	return places
+}
