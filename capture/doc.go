@@ -15,12 +15,7 @@
 // to offer; package vmrun has one. Packages vmx and vmdk read the formats.
 package capture
 
-import (
-	"context"
-	"errors"
-
-	"granary/capture/vmrun"
-)
+import "errors"
 
 var (
 	// ErrRunning means that a VM runs, or cannot be proven not to.
@@ -33,6 +28,9 @@ var (
 	ErrMissing = errors.New("file is missing")
 	// ErrBusy means that another granary is at work on the VM.
 	ErrBusy = errors.New("another granary is at work on this virtual machine")
+	// ErrInterrupted means that an interrupted capture of the VM has to be put
+	// right first, by Recover.
+	ErrInterrupted = errors.New("an interrupted capture has to be put right first")
 	// ErrName means that the name is taken by another VM.
 	ErrName = errors.New("another virtual machine has this name")
 )
@@ -51,24 +49,12 @@ func Hint(err error) string {
 		return "is it the right .vmx file? granary looks for lines like scsi0:0.fileName"
 	case errors.Is(err, ErrName):
 		return "choose another name with --name"
+	case errors.Is(err, ErrNoMembers):
+		return "name the team's VMs one by one"
+	case errors.Is(err, ErrInterrupted):
+		return "run granary recover"
 	case errors.Is(err, ErrBusy):
 		return "wait for it to end, or end it; granary recover puts right what a killed one left"
 	}
 	return ""
-}
-
-// Hypervisor starts, stops and snapshots VMs, each named by its .vmx file. Its
-// calls have deadlines of their own. A call that changes a VM is not torn by
-// its context.
-type Hypervisor interface {
-	Running(ctx context.Context, vmx string) (bool, error)
-	Start(ctx context.Context, vmx string) error
-	Stop(ctx context.Context, vmx string, mode vmrun.Mode) error
-	Suspend(ctx context.Context, vmx string, mode vmrun.Mode) error
-	Snapshot(ctx context.Context, vmx, name string) error
-	Snapshots(ctx context.Context, vmx string) ([]string, error)
-	DeleteSnapshot(ctx context.Context, vmx, name string) error
-	// WaitOrphans returns when no call that a killed granary left behind
-	// works on the VM any more.
-	WaitOrphans(ctx context.Context, vmx string) error
 }

@@ -22,7 +22,7 @@ func (c *run) newest(ctx context.Context) (*repo.Generation, error) {
 	}
 	g := of[len(of)-1]
 	if other := c.another(g.Manifest); other != "" {
-		return nil, fmt.Errorf("%w: %q is %s in this repository, not %s", ErrName, c.plan.Name, other, c.plan.VMX)
+		return g, fmt.Errorf("%w: %q is %s in this repository, not %s", ErrName, c.plan.Name, other, c.plan.Origin)
 	}
 	return g, nil
 }
@@ -36,7 +36,7 @@ func (c *run) another(m *format.Manifest) string {
 		host = ""
 	}
 	path, uuid := m.Fact("vm.path"), m.Fact("vm.uuid")
-	samePath := m.Fact("host") == host && (path == c.plan.VMX || sameFile(path, c.plan.VMX))
+	samePath := m.Fact("host") == host && (path == c.plan.Origin || sameFile(path, c.plan.Origin))
 	switch {
 	case uuid != "" && c.plan.UUID != "" && uuid != c.plan.UUID:
 		return path + " with UUID " + uuid

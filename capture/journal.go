@@ -33,6 +33,12 @@ const (
 	stepSnapshotted Step = "snapshotted"
 	stepStart       Step = "start"
 	stepStarted     Step = "started"
+	stepFreeze      Step = "freeze"
+	stepFrozen      Step = "frozen"
+	stepThaw        Step = "thaw"
+	stepThawed      Step = "thawed"
+	stepExport      Step = "export"
+	stepExported    Step = "exported"
 	stepDelete      Step = "delete"
 	stepDeleted     Step = "deleted"
 )
@@ -43,13 +49,24 @@ func (s Step) failed() Step { return s + "-failed" }
 // Intent is a journal's first record: what recovery has to know.
 type Intent struct {
 	VMX      string            `json:"vmx"`
-	Found    State             `json:"found"`
+	Target   string            `json:"target,omitempty"` // of an export
+	Export   string            `json:"export,omitempty"` // its folder
+	Found    State             `json:"found,omitempty"`  // empty if unknown
 	Method   Method            `json:"method"`
-	Snapshot string            `json:"snapshot"` // the name of ours, if one is made
-	Driver   map[string]string `json:"driver"`   // how to reach the hypervisor; no passwords
-	Settle   time.Duration     `json:"settle"`   // how long a stop may take effect late
+	Snapshot string            `json:"snapshot"`       // the name of ours, if one is made
+	Driver   map[string]string `json:"driver"`         // how to reach the hypervisor; no passwords
+	Thaw     []string          `json:"thaw,omitempty"` // the guest's program that ends what its freeze program began
+	Settle   time.Duration     `json:"settle"`         // how long a stop may take effect late
 	Host     string            `json:"host"`
 	PID      int               `json:"pid"`
+}
+
+// label names the VM for people.
+func (i Intent) label() string {
+	if i.VMX == "" {
+		return i.Target
+	}
+	return i.VMX
 }
 
 // record is a line of a journal.
@@ -75,19 +92,14 @@ const (
 	lockExt     = ".lock"
 )
 
-// lockVM takes the lock of a VM on this host. It returns ErrBusy where another
-// process has it. A journal that lies there is read; else there is none yet.
-func lockVM(stateDir, vmx string) (*journal, error) {
+// lockVM takes the lock of a VM on this host; key names it. It returns ErrBusy
+// where another process has it. A journal that lies there is read; else there is none yet.
+func lockVM(stateDir, key string) (*journal, error) {
 	dir := filepath.Join(stateDir, journalsDir)
 	if err := storage.MakeDirs(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make journal: %w", err)
 	}
-	// One VM, one journal, whatever link leads to it.
-	real, err := filepath.EvalSymlinks(vmx)
-	if err != nil {
-		real = vmx // recovery of a VM that has been moved away
-	}
-	sum := sha256.Sum256([]byte(real))
+	sum := sha256.Sum256([]byte(key))
 	return lockJournal(filepath.Join(dir, fmt.Sprintf("%x%s", sum[:12], journalExt)))
 }
 
@@ -139,6 +151,16 @@ func (j *journal) pending() bool { return len(j.steps) > 0 }
 // has tells whether a step was written.
 func (j *journal) has(step Step) bool {
 	return slices.ContainsFunc(j.steps, func(r record) bool { return r.Step == step })
+}
+
+// last is which of the steps was written last, empty if none was.
+func (j *journal) last(steps ...Step) Step {
+	for _, r := range slices.Backward(j.steps) {
+		if slices.Contains(steps, r.Step) {
+			return r.Step
+		}
+	}
+	return ""
 }
 
 // unconfirmed tells whether a step was asked for and has neither succeeded nor

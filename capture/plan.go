@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"granary/capture/vmx"
@@ -17,11 +18,20 @@ import (
 // Plan says what belongs to a VM, as its files tell before anything is done
 // to it.
 type Plan struct {
-	VMX  string // absolute path of the configuration
-	Name string // a folder's name, from displayName
-	UUID string // uuid.bios as 32 hexadecimal digits, empty if there is none
+	VMX string // absolute path of the configuration
+	// Origin names the VM from capture to capture: VMX, or, for an export,
+	// what it was on its own host.
+	Origin string
+	Name   string // a folder's name, from displayName
+	UUID   string // uuid.bios as 32 hexadecimal digits, empty if there is none
 	// Files are sorted by path, without doubles.
 	Files []PlannedFile
+	// Snapshots are the display names of the VM's snapshots.
+	Snapshots []string
+	// WorkDir is where VMware writes redo logs and memory.
+	WorkDir string
+	// Memory is the guest's, Capacity that of its disks, in bytes.
+	Memory, Capacity int64
 	// Suspended tells that the VM has a suspended state.
 	Suspended bool
 	// NotCovered names disks that a snapshot does not freeze.
@@ -84,6 +94,60 @@ type planner struct {
 // NewPlan reads a VM's configuration and follows each disk: its descriptor,
 // extents, parents and snapshots. It returns ErrNoDisks, ErrRaw or ErrMissing.
 func NewPlan(vmxPath string) (*Plan, error) {
+	p, err := newPlanner(vmxPath)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.add(vmxPath, format.RoleConfig); err != nil {
+		return nil, err
+	}
+	for _, d := range p.config.Disks() {
+		if err := p.attached(d); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.folder(); err != nil {
+		return nil, err
+	}
+	p.snapshots()
+	if !p.config.AutoAnswer() {
+		p.warn(`the .vmx has no line msg.autoAnswer = "TRUE": a dialog that nobody sees can keep the VM from starting`)
+	}
+	p.room()
+	p.plan.sort()
+	return p.plan, p.plan.distinct()
+}
+
+// room finds out where and how much VMware may write while the VM is captured.
+func (p *planner) room() {
+	p.plan.WorkDir = p.dir
+	if dir, ok := p.config.Get("workingDir"); ok && dir != "" && exists(resolve(p.dir, dir)) {
+		p.plan.WorkDir = resolve(p.dir, dir)
+	}
+	if text, ok := p.config.Get("memsize"); ok {
+		if mebibytes, err := strconv.ParseInt(strings.TrimSpace(text), 10, 32); err == nil && mebibytes > 0 {
+			p.plan.Memory = mebibytes << 20
+		}
+	}
+}
+
+// Size is that of all files, in bytes.
+func (p *Plan) Size() int64 {
+	total := int64(0)
+	for _, f := range p.Files {
+		if info, err := os.Stat(f.Source); err == nil {
+			total += info.Size()
+		}
+	}
+	return total
+}
+
+func (p *Plan) sort() {
+	slices.SortFunc(p.Files, func(a, b PlannedFile) int { return strings.Compare(a.Path, b.Path) })
+}
+
+// newPlanner reads a configuration.
+func newPlanner(vmxPath string) (*planner, error) {
 	data, err := readSmall(vmxPath, vmx.MaxSize)
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
@@ -92,7 +156,7 @@ func NewPlan(vmxPath string) (*Plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read configuration %s: %w", vmxPath, err)
 	}
-	p := &planner{plan: &Plan{VMX: vmxPath, UUID: config.UUID()}, dir: filepath.Dir(vmxPath), config: config, bySource: map[string]int{}}
+	p := &planner{plan: &Plan{VMX: vmxPath, Origin: vmxPath, UUID: config.UUID()}, dir: filepath.Dir(vmxPath), config: config, bySource: map[string]int{}}
 	p.plan.Name = safeName(config.DisplayName(), strings.TrimSuffix(filepath.Base(vmxPath), filepath.Ext(vmxPath)))
 	disks := config.Disks()
 	if len(disks) == 0 {
@@ -107,25 +171,7 @@ func NewPlan(vmxPath string) (*Plan, error) {
 	if config.Encrypted() {
 		p.warn("%s is encrypted: disks that only its hidden part names are not captured", vmxPath)
 	}
-	if err := p.add(vmxPath, format.RoleConfig); err != nil {
-		return nil, err
-	}
-	for _, d := range disks {
-		if err := p.attached(d); err != nil {
-			return nil, err
-		}
-	}
-	if err := p.folder(); err != nil {
-		return nil, err
-	}
-	if err := p.snapshots(); err != nil {
-		return nil, err
-	}
-	if !config.AutoAnswer() {
-		p.warn(`the .vmx has no line msg.autoAnswer = "TRUE": a dialog that nobody sees can keep the VM from starting`)
-	}
-	slices.SortFunc(p.plan.Files, func(a, b PlannedFile) int { return strings.Compare(a.Path, b.Path) })
-	return p.plan, p.distinct()
+	return p, nil
 }
 
 func (p *planner) warn(format string, args ...any) {
@@ -159,7 +205,7 @@ func (p *planner) add(source string, role format.Role) error {
 	if _, done := p.bySource[source]; done {
 		return nil
 	}
-	path := p.pathOf(source)
+	path := pathOf(p.dir, source)
 	if err := format.CheckPath(path); err != nil {
 		return fmt.Errorf("file %q: %w", source, err)
 	}
@@ -174,8 +220,8 @@ const externalDir = "external"
 // pathOf is where a file appears in a generation: below the VM's folder as it
 // lies there, else below external/ with its whole path. The path is clean and
 // absolute, so that no ".." is left in it.
-func (p *planner) pathOf(source string) string {
-	if rel, err := filepath.Rel(p.dir, source); err == nil && filepath.IsLocal(rel) {
+func pathOf(dir, source string) string {
+	if rel, err := filepath.Rel(dir, source); err == nil && filepath.IsLocal(rel) {
 		return filepath.ToSlash(rel)
 	}
 	volume := filepath.VolumeName(source)
@@ -188,9 +234,9 @@ func (p *planner) pathOf(source string) string {
 
 // distinct refuses two files of one path, as a VM's own folder "external" may
 // make.
-func (p *planner) distinct() error {
-	for i := 1; i < len(p.plan.Files); i++ {
-		a, b := p.plan.Files[i-1], p.plan.Files[i]
+func (p *Plan) distinct() error {
+	for i := 1; i < len(p.Files); i++ {
+		a, b := p.Files[i-1], p.Files[i]
 		if a.Path == b.Path {
 			return fmt.Errorf("%s and %s would both be %q in the backup; rename one", a.Source, b.Source, a.Path)
 		}

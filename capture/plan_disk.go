@@ -39,6 +39,9 @@ func (p *planner) disk(path string, children ...string) error {
 		return err
 	}
 	for _, e := range d.Extents {
+		if len(children) == 0 {
+			p.plan.Capacity += e.Sectors * vmdk.SectorSize
+		}
 		if err := p.extent(path, d, e); err != nil {
 			return err
 		}

@@ -1,6 +1,8 @@
 package capture
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -54,19 +56,45 @@ func (p *planner) folder() error {
 // maxSnapshots bounds what a .vmsd file makes granary look for.
 const maxSnapshots = 1000
 
-// snapshots plans the disks of all snapshots, those of side branches too, so
-// that a restored VM can still go back to each.
-func (p *planner) snapshots() error {
-	path := strings.TrimSuffix(p.plan.VMX, filepath.Ext(p.plan.VMX)) + ".vmsd"
+// readSnapshots reads a VM's list of snapshots, the .vmsd file; nil for a VM
+// that has none.
+func readSnapshots(vmxPath string) (*vmx.File, error) {
+	path := strings.TrimSuffix(vmxPath, filepath.Ext(vmxPath)) + ".vmsd"
 	data, err := readSmall(path, vmx.MaxSize)
-	if err != nil || len(strings.TrimSpace(string(data))) == 0 {
-		return nil // a VM without snapshots has no such file, or an empty one
+	if errors.Is(err, ErrMissing) || err == nil && len(bytes.TrimSpace(data)) == 0 {
+		return nil, nil // a VM without snapshots has no such file, or an empty one
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read snapshots: %w", err)
 	}
 	list, err := vmx.Parse(data)
 	if err != nil {
-		p.warn("%s cannot be read (%v): snapshots off the current chain are not captured", path, err)
-		return nil
+		return nil, fmt.Errorf("read snapshots %s: %w", path, err)
 	}
+	return list, nil
+}
+
+// snapshotNames are the display names in a list of snapshots.
+func snapshotNames(list *vmx.File) (names []string) {
+	for i := range maxSnapshots {
+		if name, ok := list.Get(fmt.Sprintf("snapshot%d.displayName", i)); ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// snapshots plans the disks of all snapshots, those of side branches too, so
+// that a restored VM can still go back to each.
+func (p *planner) snapshots() {
+	list, err := readSnapshots(p.plan.VMX)
+	if err != nil {
+		p.warn("%v: snapshots off the current chain are not captured", err)
+	}
+	if list == nil {
+		return
+	}
+	p.plan.Snapshots = snapshotNames(list)
 	for i := range maxSnapshots {
 		for j := range maxSnapshots {
 			name, ok := list.Get(fmt.Sprintf("snapshot%d.disk%d.fileName", i, j))
@@ -78,5 +106,4 @@ func (p *planner) snapshots() error {
 			}
 		}
 	}
-	return nil
 }

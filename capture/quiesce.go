@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"granary/capture/vcb"
 	"granary/capture/vmrun"
 	"granary/repo/format"
 )
@@ -23,6 +24,9 @@ const (
 	Suspend      Method = "suspend"
 	None         Method = "none"
 )
+
+// snapshots tells whether the method takes a snapshot.
+func (m Method) snapshots() bool { return m == Snapshot || m == StopSnapshot }
 
 // Methods are all methods, the recommended one first.
 var Methods = []Method{StopSnapshot, Snapshot, Stop, Suspend, None}
@@ -50,6 +54,11 @@ type machine struct {
 	log     *slog.Logger
 	step    func(string) // tells people what is being done
 
+	// Of a VM that is exported; hv is nil where no vmrun reaches it.
+	exporter       Exporter
+	target         vcb.Target
+	deleteLeftover bool
+
 	downSince time.Time // zero while the guest is up
 	downtime  time.Duration
 }
@@ -76,6 +85,10 @@ func certain(err error) bool {
 	var snapshot *vmrun.SnapshotError
 	if errors.As(err, &snapshot) {
 		return snapshot.Sure && !snapshot.Made
+	}
+	var export *vcb.Error
+	if errors.As(err, &export) {
+		return errors.Is(err, vcb.ErrLeftover) || errors.Is(err, vcb.ErrNotFound) || errors.Is(err, vcb.ErrLogin) || errors.Is(err, vcb.ErrNoProgram)
 	}
 	return !errors.Is(err, vmrun.ErrTimeout) && !errors.Is(err, vmrun.ErrCanceled)
 }
@@ -118,10 +131,34 @@ func (m *machine) snapshot(ctx context.Context) error {
 	return nil
 }
 
+// freeze runs a program in the guest that makes its programs keep still.
+func (m *machine) freeze(ctx context.Context, program []string) error {
+	return m.act(stepFreeze, stepFrozen, "freezing the guest's programs", func() error {
+		return m.hv.RunInGuest(ctx, m.vmx, program[0], program[1:]...)
+	})
+}
+
+// thaw runs the program that lets them go on, if the other was begun and this
+// one has not succeeded since.
+func (m *machine) thaw(ctx context.Context) error {
+	if thaw := m.journal.intent.Thaw; len(thaw) > 0 && m.journal.last(stepFreeze, stepThawed) == stepFreeze {
+		return m.act(stepThaw, stepThawed, "thawing the guest's programs", func() error {
+			return m.hv.RunInGuest(ctx, m.vmx, thaw[0], thaw[1:]...)
+		})
+	}
+	return nil
+}
+
 func (m *machine) start(ctx context.Context) error {
 	err := m.act(stepStart, stepStarted, "starting the guest", func() error { return m.hv.Start(ctx, m.vmx) })
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
+	}
+	if m.journal.last(stepFreeze, stepThawed) == stepFreeze {
+		// A guest that boots is not frozen.
+		if err := m.journal.note(stepThawed); err != nil {
+			return err
+		}
 	}
 	if !m.downSince.IsZero() {
 		m.downtime += time.Since(m.downSince)
@@ -133,24 +170,31 @@ func (m *machine) start(ctx context.Context) error {
 // startTries is how often a guest that must run again is started.
 const startTries = 3
 
-// release brings the VM back to how it was found: running again first, since
-// its users wait, then without our snapshot. It looks at the VM instead of
+// release brings the VM back to how it was found. It looks at the VM instead of
 // trusting its own memory, so it serves the end of a capture, its failure, and
 // recovery alike. The journal goes only when the VM is as it was.
 func (m *machine) release(ctx context.Context) error {
-	var errs []error
-	if m.journal.intent.Found == Running {
-		if err := m.runAgain(ctx); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	if err := m.deleteOurs(ctx); err != nil {
-		errs = append(errs, err)
-	}
-	if len(errs) > 0 {
-		return errors.Join(errs...)
+	if err := errors.Join(m.comeBack(ctx), m.tidy(ctx)); err != nil {
+		return err
 	}
 	return m.journal.remove()
+}
+
+// comeBack lets the guest run again as it was found: its users wait.
+func (m *machine) comeBack(ctx context.Context) error {
+	var again error
+	if m.journal.intent.Found == Running {
+		again = m.runAgain(ctx)
+	}
+	if err := m.thaw(ctx); err != nil {
+		return errors.Join(again, fmt.Errorf("thaw the guest: %w", err))
+	}
+	return again
+}
+
+// tidy takes away what the capture left: an export, and our snapshot.
+func (m *machine) tidy(ctx context.Context) error {
+	return errors.Join(m.removeExport(ctx), m.deleteOurs(ctx))
 }
 
 func (m *machine) runAgain(ctx context.Context) error {

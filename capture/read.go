@@ -56,13 +56,7 @@ func (c *run) read(ctx context.Context) error {
 	c.Step("reading")
 	order := slices.Clone(c.plan.Files)
 	slices.SortStableFunc(order, func(a, b PlannedFile) int { return cmp.Compare(readLast[a.Role], readLast[b.Role]) })
-	total := int64(0)
-	for _, p := range order {
-		if info, err := os.Stat(p.Source); err == nil {
-			total += info.Size()
-		}
-	}
-	c.Total(total)
+	c.Total(c.plan.Size())
 	for _, p := range order {
 		f, err := c.add(ctx, p)
 		if err != nil {
@@ -94,6 +88,7 @@ func (c *run) add(ctx context.Context, p PlannedFile) (*format.File, error) {
 	}
 	defer s.Close()
 	in.File, in.Content = s.entry, s
+	s.limit(ctx, c.ReadLimit)
 	if !c.FullScan && c.writer.Unchanged(in) {
 		f := c.writer.Reuse(in)
 		if c.Progress != nil {
@@ -126,12 +121,12 @@ func (c *run) stillAtRest() error {
 }
 
 func (c *run) parentOf(path string) *repo.ParentFile {
-	if c.parent == nil {
+	if c.preflight.Parent == nil {
 		return nil
 	}
-	f := c.parent.File(path)
+	f := c.preflight.Parent.File(path)
 	if f == nil {
 		return nil
 	}
-	return &repo.ParentFile{Generation: c.parent, File: f}
+	return &repo.ParentFile{Generation: c.preflight.Parent, File: f}
 }

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -12,6 +13,24 @@ import (
 type source struct {
 	*os.File
 	entry format.File
+	wait  func(n int) error // before n more bytes are read; may be nil
+}
+
+// limit makes reading wait for a limiter.
+func (s *source) limit(ctx context.Context, limiter Limiter) {
+	if limiter != nil {
+		s.wait = func(n int) error { return limiter.Wait(ctx, n) }
+	}
+}
+
+// ReadAt is io.ReaderAt.
+func (s *source) ReadAt(b []byte, off int64) (int, error) {
+	if s.wait != nil {
+		if err := s.wait(len(b)); err != nil {
+			return 0, err
+		}
+	}
+	return s.File.ReadAt(b, off)
 }
 
 func openSource(p PlannedFile) (*source, error) {

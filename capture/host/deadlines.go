@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"granary/capture/vcb"
 	"granary/capture/vmrun"
 )
 
@@ -53,5 +54,9 @@ func (d *Deadlines) Check() error {
 
 func (d Deadlines) vmrun() vmrun.Timeouts {
 	return vmrun.Timeouts{Start: d.Start, StopSoft: d.Stop, StopHard: d.StopHard, Suspend: d.Suspend, Snapshot: d.Snapshot,
-		DeleteSnapshot: d.DeleteSnapshot, Query: d.Query}
+		DeleteSnapshot: d.DeleteSnapshot, Query: d.Query, Guest: d.Guest}
+}
+
+func (d Deadlines) vcb() vcb.Timeouts {
+	return vcb.Timeouts{Export: d.Export, DeleteSnapshot: d.DeleteSnapshot, Query: d.Query}
 }

@@ -18,6 +18,7 @@ func (h Host) Facts() map[string]string {
 	facts := map[string]string{"driver": h.Driver, "type": h.Type, "vmrun": h.Program, "address": h.Address, "user": h.User,
 		"password-file": h.Password.File, "password-env": h.Password.Env,
 		"vm-password-file": h.VMPassword.File, "vm-password-env": h.VMPassword.Env,
+		"guest-user": h.Guest.User, "guest-password-file": h.Guest.File, "guest-password-env": h.Guest.Env,
 		"vcbmounter": h.Mounter, "mode": h.Mode, "export-dir": h.ExportDir}
 	if h.Port != 0 {
 		facts["port"] = strconv.Itoa(h.Port)
@@ -46,6 +47,7 @@ func FromFacts(facts map[string]string) (Host, error) {
 	h := Host{Driver: facts["driver"], Type: facts["type"], Program: facts["vmrun"], Address: facts["address"], User: facts["user"],
 		Password:   Secret{File: facts["password-file"], Env: facts["password-env"]},
 		VMPassword: Secret{File: facts["vm-password-file"], Env: facts["vm-password-env"]},
+		Guest:      Login{facts["guest-user"], Secret{File: facts["guest-password-file"], Env: facts["guest-password-env"]}},
 		Mounter:    facts["vcbmounter"], Mode: facts["mode"], ExportDir: facts["export-dir"], Monolithic: facts["monolithic"] == "true"}
 	if port := facts["port"]; port != "" {
 		n, err := strconv.Atoi(port)

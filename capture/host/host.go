@@ -16,6 +16,9 @@ const (
 	Files = "files" // a VM that does not run; no program of VMware's
 )
 
+// Drivers are all of them.
+var Drivers = []string{VMRun, VCB, Files}
+
 // Types are vmrun's host types (-T): Workstation, its shared VMs, Player,
 // Fusion, Server 2.0, Server 1.0, ESX and vCenter.
 var Types = []string{"ws", "ws-shared", "player", "fusion", "server", "server1", "esx", "vc"}
@@ -32,6 +35,7 @@ type Host struct {
 
 	Password   Secret `yaml:",inline"`
 	VMPassword Secret `yaml:"vm"` // opens encrypted VMs
+	Guest      Login  `yaml:"-"`  // to the guest of one VM
 
 	// Datastores maps the names of datastores to the folders where this
 	// machine has them mounted.
@@ -44,19 +48,24 @@ type Host struct {
 	Monolithic bool   `yaml:"monolithic"` // vcbMounter's -M 1 -F 1: whole, flat disks
 }
 
+// Login is a user and where the password is.
+type Login struct {
+	User   string `yaml:"user"`
+	Secret `yaml:",inline"`
+}
+
 // Check refuses what cannot work, before any VM is touched.
 func (h Host) Check() error {
-	switch h.Driver {
-	case "", VMRun, Files:
-	case VCB:
+	if h.Driver != "" && !slices.Contains(Drivers, h.Driver) {
+		return fmt.Errorf("driver %q: want %s", h.Driver, strings.Join(Drivers, ", "))
+	}
+	if h.Driver == VCB {
 		if h.Address == "" {
 			return fmt.Errorf("driver vcb: the address of the ESX or vCenter host is missing")
 		}
 		if h.ExportDir == "" {
 			return fmt.Errorf("driver vcb: the folder for exports is missing")
 		}
-	default:
-		return fmt.Errorf("driver %q: want vmrun, vcb or files", h.Driver)
 	}
 	if h.Type != "" && !slices.Contains(Types, h.Type) {
 		return fmt.Errorf("host type %q: want %s", h.Type, strings.Join(Types, ", "))
@@ -100,6 +109,14 @@ func SplitDatastore(vm string) (name, rest string, ok bool) {
 	}
 	name, rest, ok = strings.Cut(vm[1:], "]")
 	return name, strings.TrimPrefix(rest, " "), ok && name != ""
+}
+
+// DriverName is the driver's, also where it is left out.
+func (h Host) DriverName() string {
+	if h.Driver == "" {
+		return VMRun
+	}
+	return h.Driver
 }
 
 // String names the host for people.

@@ -1,0 +1,303 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"golang.org/x/sync/errgroup"
+
+	"granary/capture/vcb"
+	"granary/repo"
+	"granary/repo/format"
+	"granary/repo/storage"
+)
+
+// Exporter copies the disks of a VM, frozen by a snapshot of its own, to a
+// folder that it makes; vcb.Client is one.
+type Exporter interface {
+	Version(ctx context.Context) (string, error)
+	// Leftover tells whether a snapshot of an earlier export is in the way. It
+	// returns vcb.ErrCannotTell where that cannot be found out.
+	Leftover(ctx context.Context, t vcb.Target) (bool, error)
+	DeleteLeftover(ctx context.Context, t vcb.Target) error
+	Export(ctx context.Context, t vcb.Target, dir string) error
+	Unmount(ctx context.Context, dir string) error
+	// EndOrphans ends what a killed granary left working on a folder.
+	EndOrphans(ctx context.Context, dir string) error
+}
+
+// ExportRequest says which VM to capture by way of an export. In Request, VMX
+// is the VM as the hypervisor knows it and need not be a file of this machine;
+// without a hypervisor it is empty and Quiesce is Snapshot.
+type ExportRequest struct {
+	Request
+	Exporter Exporter
+	Target   vcb.Target
+	// Folder is where the export's own folder is made, and removed.
+	Folder string
+	// DeleteLeftover deletes a snapshot that an earlier export left.
+	DeleteLeftover bool
+}
+
+// export is the capture of one VM by way of an export.
+type export struct {
+	*run
+	target   vcb.Target
+	exporter Exporter
+	folder   string
+	dir      string // the export's own, in folder
+}
+
+func newExport(r *repo.Repo, req ExportRequest) *export {
+	e := &export{run: newRun(r, req.Request), target: req.Target, exporter: req.Exporter, folder: req.Folder}
+	e.dir = filepath.Join(req.Folder, "granary-"+format.NewSessionID().String())
+	e.machine.exporter, e.machine.target, e.machine.deleteLeftover = req.Exporter, req.Target, req.DeleteLeftover
+	return e
+}
+
+// InspectExport looks at what CaptureExport would meet, and touches nothing. The
+// plan is only known once the VM has been exported.
+func InspectExport(ctx context.Context, r *repo.Repo, req ExportRequest) *Preflight {
+	e := newExport(r, req)
+	defer e.close()
+	e.inspect(ctx)
+	return e.preflight
+}
+
+// CaptureExport takes one generation of a VM by way of an export. With
+// StopSnapshot the guest is started as soon as the export's snapshot exists,
+// while the export goes on. The export's folder is removed afterwards.
+func CaptureExport(ctx context.Context, r *repo.Repo, req ExportRequest) (*Result, error) {
+	began := time.Now()
+	e := newExport(r, req)
+	defer e.close()
+	e.inspect(ctx)
+	for _, w := range e.preflight.Warnings {
+		e.Log.Warn(w)
+	}
+	if err := errors.Join(e.preflight.Problems...); err != nil {
+		return nil, err
+	}
+	var err error
+	if e.writer, err = r.NewWriter(ctx, e.Program, "capture "+req.Target.String()); err != nil {
+		return nil, err
+	}
+	if err := e.begin(); err != nil {
+		return nil, err
+	}
+	g, err := e.take(ctx)
+	back := e.machine.release(context.WithoutCancel(ctx))
+	if err != nil {
+		if back != nil {
+			err = fmt.Errorf("%w; and the VM could not be brought back: %w", err, back)
+		}
+		return nil, err
+	}
+	if back != nil {
+		back = fmt.Errorf("the VM is not as it was found: %w", back)
+	}
+	return &Result{Generation: g, Duration: time.Since(began), Downtime: e.machine.downtime, Unfinished: back}, nil
+}
+
+// key names the VM among the journals of this host.
+func (e *export) key() string { return "vcb " + e.DriverFacts["address"] + " " + e.target.String() }
+
+func (e *export) inspect(ctx context.Context) {
+	f := &Preflight{Free: -1}
+	e.preflight = f
+	problem := func(err error) bool {
+		if err != nil {
+			f.Problems = append(f.Problems, err)
+		}
+		return err != nil
+	}
+	if e.Hypervisor == nil && e.Quiesce != Snapshot {
+		problem(fmt.Errorf("--quiesce %s needs to know the VM as vmrun does: name its .vmx, as [datastore] dir/x.vmx, or use --quiesce snapshot", e.Quiesce))
+		return
+	}
+	var err error
+	if problem(f.version(ctx, e.exporter)) {
+		return
+	}
+	if problem(e.lock()) {
+		return
+	}
+	problem(e.room(ctx))
+	if e.Hypervisor != nil {
+		if f.State, err = e.state(ctx); problem(err) {
+			return
+		}
+	}
+	left, err := e.machine.leftover(ctx)
+	if problem(err) || !left {
+		return
+	}
+	if !e.machine.deleteLeftover {
+		problem(fmt.Errorf("%s: %w", e.target, vcb.ErrLeftover))
+	}
+}
+
+func (e *export) lock() (err error) {
+	if e.machine.journal, err = lockVM(e.StateDir, e.key()); err != nil {
+		return fmt.Errorf("%s: %w", e.target, err)
+	}
+	if e.machine.journal.pending() {
+		return fmt.Errorf("%s: %w", e.target, ErrInterrupted)
+	}
+	return nil
+}
+
+func (e *export) state(ctx context.Context) (State, error) {
+	running, err := e.Hypervisor.Running(ctx, e.VMX)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("ask whether the VM runs: %w", err)
+	case running && e.Quiesce == None:
+		return Running, &runningError{"vmrun lists it", "stop it first, or choose another --quiesce"}
+	case running:
+		return Running, nil
+	}
+	return Off, nil
+}
+
+// room compares what the newest generation's disks need with what the folder
+// for exports has.
+func (e *export) room(ctx context.Context) (err error) {
+	f := e.preflight
+	if f.Free, err = storage.Free(e.folder); err != nil {
+		return fmt.Errorf("the folder for exports: %w", err)
+	}
+	list, err := e.repo.Generations(ctx)
+	if err != nil {
+		return err
+	}
+	for _, g := range slices.Backward(list.Generations) {
+		if g.Fact("vcb.target") == e.target.String() && g.Fact("vcb.host") == e.DriverFacts["address"] {
+			f.Parent = g
+			break
+		}
+	}
+	if f.Parent == nil {
+		f.Warnings = append(f.Warnings, fmt.Sprintf("how much room the export needs in %s is not known before the first (%s are free there)",
+			e.folder, humanize.IBytes(uint64(f.Free))))
+		return nil
+	}
+	for i := range f.Parent.Files {
+		f.Wanted += f.Parent.Files[i].Allocated
+	}
+	if f.Free < f.Wanted {
+		return &roomError{fmt.Sprintf("%s has room for %s; the last export had %s", e.folder, humanize.IBytes(uint64(f.Free)), humanize.IBytes(uint64(f.Wanted)))}
+	}
+	return nil
+}
+
+func (e *export) begin() error {
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("begin journal: %w", err)
+	}
+	return e.machine.journal.begin(Intent{VMX: e.VMX, Target: e.target.String(), Export: e.dir, Found: e.preflight.State, Method: e.Quiesce,
+		Driver: e.DriverFacts, Settle: e.Settle, Host: host, PID: os.Getpid()})
+}
+
+// take brings the VM to rest, exports it, reads the export and commits.
+func (e *export) take(ctx context.Context) (*repo.Generation, error) {
+	if err := e.machine.clearLeftover(ctx, false); err != nil {
+		return nil, err
+	}
+	frozen := time.Now()
+	if err := e.quiesce(ctx); err != nil {
+		return nil, err
+	}
+	if e.downNow() {
+		frozen = time.Now()
+	}
+	if err := e.exportNow(ctx); err != nil {
+		return nil, err
+	}
+	plan, err := NewExportPlan(e.dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range plan.Warnings {
+		e.Log.Warn(w)
+	}
+	if plan.Origin == "" {
+		plan.Origin = e.target.String()
+	}
+	if e.Name != "" {
+		plan.Name = e.Name
+	}
+	e.plan = plan
+	if e.preflight.Parent, err = e.newest(ctx); err != nil {
+		return nil, err
+	}
+	if err := e.read(ctx); err != nil {
+		return nil, err
+	}
+	facts := map[string]string{"vcb.target": e.target.String(), "vcb.host": e.DriverFacts["address"], "vcb.mode": e.DriverFacts["mode"]}
+	for key, value := range e.Facts {
+		facts[key] = value
+	}
+	e.Facts = facts
+	return e.commit(ctx, frozen)
+}
+
+func (e *export) downNow() bool { return !e.machine.downSince.IsZero() }
+
+// quiesce stops the guest where the method wants it. What vcbMounter's own
+// snapshot of a running guest is worth is not known for sure: the Tools may have
+// frozen its file systems, or not.
+func (e *export) quiesce(ctx context.Context) (err error) {
+	e.consistency = format.Crash
+	if e.preflight.State == Off {
+		e.consistency = format.Offline
+	}
+	if e.preflight.State != Running {
+		return nil
+	}
+	switch e.Quiesce {
+	case Stop, StopSnapshot:
+		e.consistency, err = e.machine.stop(ctx, e.HardStop)
+	case Suspend:
+		e.consistency = format.Suspended
+		err = e.machine.suspend(ctx)
+	}
+	return err
+}
+
+// exportNow exports the VM. With StopSnapshot a guest that was stopped is
+// started once the export's snapshot exists; with the others that were brought
+// down, once the export is whole.
+func (e *export) exportNow(ctx context.Context) error {
+	if !e.downNow() {
+		return e.machine.export(ctx)
+	}
+	if e.Quiesce != StopSnapshot {
+		if err := e.machine.export(ctx); err != nil {
+			return err
+		}
+		e.startAgain(ctx)
+		return nil
+	}
+	var both errgroup.Group
+	ended := make(chan struct{})
+	both.Go(func() error {
+		defer close(ended)
+		return e.machine.export(ctx)
+	})
+	if e.machine.awaitExportSnapshot(ctx, ended) {
+		e.startAgain(ctx)
+	}
+	err := both.Wait()
+	if err == nil && e.downNow() {
+		e.startAgain(ctx)
+	}
+	return err
+}
