@@ -104,7 +104,7 @@ func (l *listing) read(ctx context.Context, old *catalogue) (*catalogue, error) 
 		return nil, err
 	}
 	for _, err := range list.Damaged {
-		l.complaints.about(err.Error(), "a generation is damaged and not shown", err)
+		l.complaints.about(err.Error(), "a generation's record is damaged; without its manifest it is not shown, without its forget record it is", err)
 	}
 	stats, err := l.source.Stats(ctx)
 	if err != nil {

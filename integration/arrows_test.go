@@ -10,14 +10,22 @@ import (
 // arrows says which packages of granary each may import. The code below
 // integration is tests and may import all.
 var arrows = map[string][]string{
-	"granary/cmd/granary":              {"granary/capture", "granary/capture/vmrun", "granary/fusefs", "granary/repo", "granary/repo/format"},
-	"granary/capture":                  {"granary/capture/vmdk", "granary/capture/vmrun", "granary/capture/vmx", "granary/repo", "granary/repo/format", "granary/repo/storage"},
-	"granary/capture/vmdk":             {},
+	"granary/cmd/granary": {"granary/capture", "granary/capture/host", "granary/capture/vcb", "granary/fusefs", "granary/job",
+		"granary/repo", "granary/repo/format", "granary/repo/retention"},
+	"granary/job": {"granary/capture", "granary/capture/host", "granary/capture/process", "granary/capture/vcb", "granary/job/strict",
+		"granary/repo", "granary/repo/format", "granary/repo/storage"},
+	"granary/job/strict": {},
+	"granary/capture": {"granary/capture/vcb", "granary/capture/vmdk", "granary/capture/vmrun", "granary/capture/vmx",
+		"granary/repo", "granary/repo/format", "granary/repo/storage"},
+	"granary/capture/host":             {"granary/capture/process", "granary/capture/vcb", "granary/capture/vmrun"},
 	"granary/capture/process":          {},
+	"granary/capture/vcb":              {"granary/capture/process"},
+	"granary/capture/vmdk":             {},
 	"granary/capture/vmrun":            {"granary/capture/process"},
 	"granary/capture/vmx":              {},
 	"granary/fusefs":                   {"granary/capture/vmdk", "granary/repo", "granary/repo/format"},
 	"granary/repo":                     {"granary/index", "granary/repo/format", "granary/repo/storage"},
+	"granary/repo/retention":           {},
 	"granary/index":                    {"granary/repo/format", "granary/repo/storage"},
 	"granary/repo/format":              {},
 	"granary/repo/storage":             {},
@@ -32,7 +40,7 @@ var owners = map[string]string{
 	"github.com/zeebo/blake3":       "granary/repo/format",
 	"github.com/urfave/cli":         "granary/cmd/granary",
 	"github.com/vbauerster/mpb":     "granary/cmd/granary",
-	"github.com/dustin/go-humanize": "granary/cmd/granary",
+	"github.com/goccy/go-yaml":      "granary/job/strict",
 }
 
 func TestImportsRunOneWay(t *testing.T) {

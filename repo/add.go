@@ -7,6 +7,7 @@ import (
 	"io"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -28,8 +29,8 @@ type Input struct {
 	Progress func(bytes int64)
 }
 
-// ParentFile is the state of a file in an older generation of the VM, which
-// must not be forgotten while the session runs.
+// ParentFile is the state of a file in an older generation of the VM. It is
+// passed over if that was forgotten when the session began.
 type ParentFile struct {
 	Generation *Generation
 	File       *format.File
@@ -51,7 +52,7 @@ const unchangedAge = 2 * time.Second
 // Unchanged tells whether a file's size, times and inode prove that it still
 // is what its parent holds, and the repository still has that.
 func (w *Writer) Unchanged(in Input) bool {
-	if in.Parent == nil || w.known.distrust {
+	if !w.known.trusts(in.Parent) {
 		return false
 	}
 	f, p := in.File, in.Parent.File
@@ -70,7 +71,8 @@ func (w *Writer) Reuse(in Input) format.File {
 // Add stores a file's content and returns its entry for the manifest. It
 // returns ErrChanged when the content ends before Size.
 //
-// Memory: about batchBytes for each core and some, whatever the file's size.
+// Memory: a few MiB for each core, whatever the file's size and however many
+// writers of the Repo are at work, and about 20 MiB for each of these.
 func (w *Writer) Add(ctx context.Context, in Input) (f format.File, err error) {
 	if w.dead != nil {
 		return format.File{}, fmt.Errorf("add %q: %w", in.Path, w.dead)
@@ -80,7 +82,7 @@ func (w *Writer) Add(ctx context.Context, in Input) (f format.File, err error) {
 			w.dead = err
 		}
 	}()
-	if w.known.distrust {
+	if !w.known.trusts(in.Parent) {
 		in.Parent = nil
 	}
 	tree := format.Tree{Size: in.Size, Grain: w.repo.config.Grain}
@@ -112,11 +114,19 @@ type pipeline struct {
 	parent *File
 	warned sync.Once // that the parent cannot be read
 
+	borrowed  atomic.Int32 // shared batches that were not given back
 	allocated int64
 	read      int64
 	builder   *treeBuilder
 	node      *worker // for the collector's nodes
 }
+
+// ownBatches is how many batches a writer has beside the shared ones.
+const ownBatches = 2
+
+// batchWorkers is how many batches of a file are worked on at once. Some wait
+// for the disk.
+func batchWorkers() int { return runtime.GOMAXPROCS(0) + 2 }
 
 // batch is a run of grains of the file.
 type batch struct {
@@ -126,6 +136,7 @@ type batch struct {
 	entries []format.Entry // of the grains that have to be stored
 	stored  []byte         // their stored forms, one after the other
 	done    chan struct{}
+	home    chan *batch // to be given back to
 }
 
 func (p *pipeline) run(ctx context.Context) (format.ID, error) {
@@ -133,26 +144,24 @@ func (p *pipeline) run(ctx context.Context) (format.ID, error) {
 	p.node = p.writer.repo.workers.Get().(*worker)
 	defer p.writer.repo.workers.Put(p.node)
 
-	workers := runtime.GOMAXPROCS(0) + 2 // some wait for the disk
-	inFlight := 2 * workers
-	work, order := make(chan *batch), make(chan *batch, inFlight)
-	free := make(chan *batch, inFlight)
-	for range inFlight {
-		free <- &batch{}
-	}
+	work, order := make(chan *batch), make(chan *batch, 2*batchWorkers())
+	defer func() {
+		// Those that an error left behind may still be read into.
+		for range p.borrowed.Load() {
+			p.writer.batches.shared <- nil
+		}
+	}()
 	caller := ctx // the group's context ends with the group
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer close(work)
 		defer close(order)
-		return p.cut(ctx, free, work, order)
+		return p.cut(ctx, work, order)
 	})
-	for range workers {
+	for range batchWorkers() {
 		g.Go(func() error {
-			tools := p.writer.repo.workers.Get().(*worker)
-			defer p.writer.repo.workers.Put(tools)
 			for b := range work {
-				if err := p.process(ctx, tools, b); err != nil {
+				if err := p.process(ctx, b); err != nil {
 					return err
 				}
 				close(b.done)
@@ -170,7 +179,7 @@ func (p *pipeline) run(ctx context.Context) (format.ID, error) {
 			if err := p.collect(ctx, b); err != nil {
 				return err
 			}
-			free <- b
+			p.giveBack(b)
 		}
 		return nil
 	})
@@ -182,7 +191,7 @@ func (p *pipeline) run(ctx context.Context) (format.ID, error) {
 
 // cut makes the batches, over data only, aligned to their own size so that a
 // batch lies within one leaf.
-func (p *pipeline) cut(ctx context.Context, free <-chan *batch, work, order chan<- *batch) error {
+func (p *pipeline) cut(ctx context.Context, work, order chan<- *batch) error {
 	span := int64(p.grains) * int64(p.tree.Grain)
 	finder, sparse := p.in.Content.(DataFinder)
 	dataEnd := p.in.Size
@@ -207,11 +216,9 @@ func (p *pipeline) cut(ctx context.Context, free <-chan *batch, work, order chan
 			}
 		}
 		n := int(min(span, p.in.Size-off))
-		var b *batch
-		select {
-		case b = <-free:
-		case <-ctx.Done():
-			return ctx.Err()
+		b, err := p.borrow(ctx)
+		if err != nil {
+			return err
 		}
 		b.reset(off/int64(p.tree.Grain), n, p.tree.Grain)
 		p.read += int64(n)
@@ -225,6 +232,30 @@ func (p *pipeline) cut(ctx context.Context, free <-chan *batch, work, order chan
 		off += int64(n)
 	}
 	return nil
+}
+
+// borrow waits for a batch.
+func (p *pipeline) borrow(ctx context.Context) (*batch, error) {
+	l, err := p.writer.batches.borrow(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if l.home == p.writer.batches.shared {
+		p.borrowed.Add(1)
+	}
+	b := l.buffer
+	if b == nil {
+		b = &batch{}
+	}
+	b.home = l.home
+	return b, nil
+}
+
+func (p *pipeline) giveBack(b *batch) {
+	if b.home == p.writer.batches.shared {
+		p.borrowed.Add(-1)
+	}
+	b.home <- b
 }
 
 // reaches fails where the content ends before size: what looks like a hole at
@@ -259,7 +290,7 @@ func (b *batch) grain(i, size int) []byte {
 }
 
 // process reads, hashes, looks up and compresses a batch.
-func (p *pipeline) process(ctx context.Context, tools *worker, b *batch) error {
+func (p *pipeline) process(ctx context.Context, b *batch) error {
 	size := p.tree.Grain
 	if n, err := p.in.Content.ReadAt(b.plain, b.first*int64(size)); n < len(b.plain) {
 		if errors.Is(err, io.EOF) {
@@ -267,6 +298,8 @@ func (p *pipeline) process(ctx context.Context, tools *worker, b *batch) error {
 		}
 		return fmt.Errorf("read at byte %d: %w", b.first*int64(size)+int64(n), err)
 	}
+	tools := p.writer.repo.workers.Get().(*worker)
+	defer p.writer.repo.workers.Put(tools)
 	for i := range b.ids {
 		b.ids[i] = tools.hasher.ID(format.Data, b.grain(i, size))
 	}

@@ -61,9 +61,10 @@ type soundTree struct {
 	height int
 }
 
-// Check verifies that each generation can be read back: that manifests parse,
-// packs are there and whole, and each reference resolves; with ReadData that
-// each grain's bytes match their ID. Damage is in the report, not an error.
+// Check verifies that each generation can be read back: that manifests and
+// forget records parse, packs are there and whole, and each reference resolves;
+// with ReadData that each grain's bytes match their ID. Of forgotten generations
+// it verifies the packs that are there. Damage is in the report, not an error.
 //
 // Memory: 100 bytes for each distinct node (one in 16 MiB of data).
 func (r *Repo) Check(ctx context.Context, options CheckOptions) (*CheckReport, error) {
@@ -113,22 +114,26 @@ func (c *check) packs(ctx context.Context, list *Listing) error {
 	if err != nil {
 		return err
 	}
-	var all []sizedPack
 	total := int64(0)
-	for _, g := range list.Generations {
-		for _, p := range packsOf(g.Manifest) {
-			all = append(all, p)
-			total += int64(p.size)
-		}
+	for p := range list.packs() {
+		total += int64(p.size)
+	}
+	forgotten := map[format.SessionID]bool{}
+	for _, g := range list.forgotten {
+		forgotten[g.Session] = true
 	}
 	if c.options.Expect != nil && c.options.ReadData {
 		c.options.Expect(total)
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0) + 1)
-	for _, p := range all {
+	for p := range list.packs() {
 		size, there := sizes[p.PackName]
 		delete(sizes, p.PackName)
+		if !there && forgotten[p.Session] {
+			c.broken(p.PackName) // a file that needs it is found by its tree
+			continue
+		}
 		g.Go(func() error { return c.pack(ctx, p, size, there) })
 	}
 	if err := g.Wait(); err != nil {

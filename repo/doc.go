@@ -4,14 +4,16 @@
 //
 // What it promises:
 //   - A generation that Writer.Commit returned survives a power cut, and is
-//     never changed. One that was not committed does not exist.
+//     never changed. One that was not committed does not exist. One that was
+//     forgotten is not listed any more, and takes nothing from the others.
 //   - Bytes are checked against their ID before they leave the package: damage
 //     is a DamageError, never wrong bytes.
 //   - Memory does not grow with the size of a file or of the repository.
 //   - Several processes may read and write one repository at once.
 //
 // Start from Init and Open; then Repo.Generations and Repo.OpenFile to read,
-// Repo.NewWriter to write, Repo.Check to verify, Repo.Restore to copy out.
+// Repo.NewWriter to write, Repo.Check to verify, Repo.Restore to copy out,
+// Repo.Forget to give a generation up; package retention says which.
 // The bytes on disk are docs/format.md, implemented by package format.
 package repo
 

@@ -3,14 +3,11 @@ package repo
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"granary/repo/format"
-	"granary/repo/storage"
 )
 
 // Generation is a VM at one point in time. It is immutable.
@@ -34,76 +31,64 @@ func (g *Generation) File(path string) *format.File {
 
 // Listing is what a repository holds.
 type Listing struct {
-	// Generations are sorted by VM, then by time.
+	// Generations are sorted by VM, then by time. Forgotten ones are not
+	// among them.
 	Generations []*Generation
-	// Damaged holds an error for each manifest that cannot be read.
+	// Damaged holds an error for each manifest and each forget record that
+	// cannot be read. A forget record that cannot be read forgets nothing.
 	Damaged []error
-}
 
-// manifestCache keeps manifests for good: they never change.
-type manifestCache struct {
-	mu   sync.Mutex // guards seen
-	seen map[format.SessionID]*format.Manifest
+	forgotten []*Generation
 }
 
 // Generations lists the generations. Damaged manifests do not hide the others.
 func (r *Repo) Generations(ctx context.Context) (*Listing, error) {
-	manifests, broken, err := r.readManifests(ctx)
+	manifests, broken, err := readRecords(ctx, r, &r.manifests, format.GenerationsPrefix, r.readManifest)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list generations: %w", err)
 	}
-	slices.SortFunc(manifests, func(a, b *format.Manifest) int {
-		return cmp.Or(strings.Compare(a.VM, b.VM), cmp.Compare(a.Frozen, b.Frozen), cmp.Compare(a.Suffix, b.Suffix),
-			slices.Compare(a.Session[:], b.Session[:]))
-	})
-	list := &Listing{Damaged: broken}
-	taken := map[string]bool{}
-	for _, m := range manifests {
-		g := &Generation{Manifest: m, Name: m.Generation()}
-		for n := 2; taken[g.String()]; n++ {
-			g.Name = fmt.Sprintf("%s-%d", m.Generation(), n)
+	forgotten, brokenForgets, err := readRecords(ctx, r, &r.forgotten, format.ForgottenPrefix, r.readForget)
+	if err != nil {
+		return nil, fmt.Errorf("list generations: %w", err)
+	}
+	list := &Listing{Damaged: append(broken, brokenForgets...)}
+	for _, g := range named(manifests) {
+		if _, ok := forgotten[g.Session]; ok {
+			list.forgotten = append(list.forgotten, g)
+		} else {
+			list.Generations = append(list.Generations, g)
 		}
-		taken[g.String()] = true
-		list.Generations = append(list.Generations, g)
 	}
 	return list, nil
 }
 
-// readManifests reads those that it has not read before.
-func (r *Repo) readManifests(ctx context.Context) (manifests []*format.Manifest, broken []error, err error) {
-	c := &r.manifests
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	seen := map[format.SessionID]*format.Manifest{}
-	err = r.store.List(ctx, format.GenerationsPrefix, func(name string, _ int64) error {
-		session, err := format.ParseSessionID(strings.TrimPrefix(name, format.GenerationsPrefix))
-		if err != nil {
-			return nil // not ours
-		}
-		m, ok := c.seen[session]
-		if !ok {
-			if m, err = r.readManifest(ctx, session); errors.Is(err, storage.ErrNotExist) {
-				return nil
-			} else if ctx.Err() != nil {
-				return ctx.Err()
-			} else if err != nil {
-				// The others must not be hidden by it.
-				broken = append(broken, &DamageError{Object: name, Err: err})
-				return nil
-			}
-		}
-		seen[session] = m
+// named sorts generations and gives each a name of its own. Whether one is
+// forgotten plays no part, or forgetting it would rename another.
+func named(manifests map[format.SessionID]*format.Manifest) []*Generation {
+	all := make([]*Generation, 0, len(manifests))
+	for _, m := range manifests {
 		if m != nil { // else it is revoked
-			manifests = append(manifests, m)
+			all = append(all, &Generation{Manifest: m})
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("list generations: %w", err)
 	}
-	c.seen = seen
-	return manifests, broken, nil
+	slices.SortFunc(all, func(a, b *Generation) int {
+		return cmp.Or(strings.Compare(a.VM, b.VM), cmp.Compare(a.Frozen, b.Frozen), cmp.Compare(a.Suffix, b.Suffix),
+			slices.Compare(a.Session[:], b.Session[:]))
+	})
+	taken := map[string]bool{}
+	for _, g := range all {
+		g.Name = g.Generation()
+		for n := 2; taken[g.String()]; n++ {
+			g.Name = fmt.Sprintf("%s-%d", g.Generation(), n)
+		}
+		taken[g.String()] = true
+	}
+	return all
 }
+
+// all has the forgotten generations too: others refer to grains in their
+// packs.
+func (l *Listing) all() []*Generation { return slices.Concat(l.Generations, l.forgotten) }
 
 func (r *Repo) readManifest(ctx context.Context, session format.SessionID) (*format.Manifest, error) {
 	b, err := r.readWhole(ctx, format.ManifestName(session), format.MaxRecord)

@@ -3,6 +3,7 @@ package repo
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -71,25 +72,28 @@ type sizedPack struct {
 	kind    format.PackKind
 }
 
-func packsOf(g *format.Manifest) []sizedPack {
-	packs := make([]sizedPack, len(g.Packs))
-	for i, p := range g.Packs {
-		packs[i] = sizedPack{format.PackName{Session: g.Session, Number: p.Number}, p.Size, int(p.Entries), p.Kind}
+// packs yields the packs of all generations, forgotten ones too.
+func (l *Listing) packs() iter.Seq[sizedPack] {
+	return func(yield func(sizedPack) bool) {
+		for _, g := range l.all() {
+			for _, p := range g.Packs {
+				if !yield(sizedPack{format.PackName{Session: g.Session, Number: p.Number}, p.Size, int(p.Entries), p.Kind}) {
+					return
+				}
+			}
+		}
 	}
-	return packs
 }
 
 func (r *Repo) missingPacks(ctx context.Context, list *Listing) (missing []sizedPack, err error) {
 	err = r.currentIndex().View(ctx, func(v *index.View) error {
-		for _, g := range list.Generations {
-			for _, p := range packsOf(g.Manifest) {
-				has, err := v.Has(p.PackName)
-				if err != nil {
-					return err
-				}
-				if !has {
-					missing = append(missing, p)
-				}
+		for p := range list.packs() {
+			has, err := v.Has(p.PackName)
+			if err != nil {
+				return err
+			}
+			if !has {
+				missing = append(missing, p)
 			}
 		}
 		return nil
@@ -232,18 +236,16 @@ func (r *Repo) tablesHave(ctx context.Context, ids []format.ID, places []index.P
 			wanted[ids[i]] = true
 		}
 	}
-	for _, g := range list.Generations {
-		for _, p := range packsOf(g.Manifest) {
-			t, err := r.packTable(ctx, p.PackName, int64(p.size), p.entries)
-			if ctx.Err() != nil {
-				return false, ctx.Err()
-			}
-			if err != nil {
-				continue
-			}
-			if slices.ContainsFunc(t.Entries, func(e format.Entry) bool { return wanted[e.ID] }) {
-				return true, nil
-			}
+	for p := range list.packs() {
+		t, err := r.packTable(ctx, p.PackName, int64(p.size), p.entries)
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		if err != nil {
+			continue
+		}
+		if slices.ContainsFunc(t.Entries, func(e format.Entry) bool { return wanted[e.ID] }) {
+			return true, nil
 		}
 	}
 	r.searched = time.Now()

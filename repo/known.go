@@ -21,13 +21,17 @@ type knownGrains struct {
 	taken map[format.ID]struct{}
 	packs map[format.PackName]bool // whether a pack is there for good
 
+	// parents are the generations that were there, and not forgotten, when the
+	// session had begun. Of others a prune that does not know of the session
+	// may have condemned the packs.
+	parents map[format.SessionID]bool
 	// distrust is set when a committed pack is missing or cut short: then
 	// what a parent generation holds has to be looked up grain by grain.
 	distrust bool
 }
 
 func (r *Repo) newKnownGrains(ctx context.Context) (*knownGrains, error) {
-	k := &knownGrains{repo: r, taken: map[format.ID]struct{}{}, packs: map[format.PackName]bool{}}
+	k := &knownGrains{repo: r, taken: map[format.ID]struct{}{}, packs: map[format.PackName]bool{}, parents: map[format.SessionID]bool{}}
 	list, err := r.Generations(ctx)
 	if err != nil {
 		return nil, err
@@ -36,15 +40,16 @@ func (r *Repo) newKnownGrains(ctx context.Context) (*knownGrains, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, g := range list.Generations {
-		for _, p := range packsOf(g.Manifest) {
-			size, there := sizes[p.PackName]
-			k.packs[p.PackName] = there && size == int64(p.size)
-			if !k.packs[p.PackName] {
-				k.distrust = true
-				r.log.Warn("a pack is missing or cut short; what it held is stored again where the VM still has it; run granary check", "pack", p.PackName)
-			}
+	for p := range list.packs() {
+		size, there := sizes[p.PackName]
+		k.packs[p.PackName] = there && size == int64(p.size)
+		if !k.packs[p.PackName] {
+			k.distrust = true
+			r.log.Warn("a pack is missing or cut short; what it held is stored again where the VM still has it; run granary check", "pack", p.PackName)
 		}
+	}
+	for _, g := range list.Generations {
+		k.parents[g.Session] = true
 	}
 	r.mending.Lock()
 	defer r.mending.Unlock()
@@ -52,6 +57,12 @@ func (r *Repo) newKnownGrains(ctx context.Context) (*knownGrains, error) {
 		k.packs[p], k.distrust = false, true
 	}
 	return k, nil
+}
+
+// trusts tells whether what a parent refers to is there, without a look at each
+// grain.
+func (k *knownGrains) trusts(p *ParentFile) bool {
+	return p != nil && !k.distrust && k.parents[p.Generation.Session]
 }
 
 // take sets missing[i] where the caller has to store ids[i]: nobody has it,

@@ -11,14 +11,18 @@ import (
 type packer struct {
 	table format.PackTable
 	buf   []byte
-	plain int64 // bytes before compression
+	home  chan []byte // where buf is from
+	plain int64       // bytes before compression
 }
 
-func newPacker(repo format.RepoID, name format.PackName, kind format.PackKind, buf []byte) *packer {
-	p := &packer{table: format.PackTable{Name: name, Kind: kind}}
-	p.buf = format.AppendPackHeader(buf[:0], repo, name, kind)
+func newPacker(repo format.RepoID, name format.PackName, kind format.PackKind, l loan[[]byte]) *packer {
+	p := &packer{table: format.PackTable{Name: name, Kind: kind}, home: l.home}
+	p.buf = format.AppendPackHeader(l.buffer[:0], repo, name, kind)
 	return p
 }
+
+// giveBack returns the buffer; the packer must not be used any more.
+func (p *packer) giveBack() { p.home <- p.buf }
 
 // full tells whether a grain of so many stored bytes has to go elsewhere.
 func (p *packer) full(stored, limit int) bool {

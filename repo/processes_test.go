@@ -48,7 +48,11 @@ func process(ctx context.Context, role ...any) *exec.Cmd {
 // reads all that it finds ("read DIR TIMES").
 func play(role []string) error {
 	ctx := context.Background()
-	r, err := repo.Open(ctx, role[1], small())
+	options := small()
+	if role[0] == "fill" {
+		options = nil
+	}
+	r, err := repo.Open(ctx, role[1], options)
 	if err != nil {
 		return err
 	}
@@ -58,9 +62,12 @@ func play(role []string) error {
 			numbers = append(numbers, n)
 		}
 	}
-	if role[0] == "read" {
+	switch role[0] {
+	case "read":
 		err = readOverAndOver(ctx, r, numbers[0])
-	} else {
+	case "fill":
+		err = fill(ctx, r, numbers[0], numbers[1], role[2] == "true")
+	default:
 		fmt.Println("ready")
 		err = captureVariants(ctx, r, role[2], numbers[0], numbers[1])
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -42,8 +43,8 @@ type Options struct {
 	CacheBytes int64
 	// PackBytes is the payload at which packs are closed, 16 MiB if 0.
 	PackBytes int
-	// MergeGrains is how many new grains a writer keeps in memory before it
-	// lends them to the index, 262,144 if 0 (about 40 MiB).
+	// MergeGrains is how many new grains all writers together keep in memory
+	// before they lend them to the index, 262,144 if 0 (about 40 MiB).
 	MergeGrains int
 	// Log gets what an operator may want to know; nothing if nil.
 	Log *slog.Logger
@@ -88,12 +89,17 @@ type Repo struct {
 	end  context.CancelFunc
 	work sync.WaitGroup // read-ahead under way
 
-	manifests manifestCache
+	manifests recordCache[*format.Manifest] // nil where a session is revoked
+	forgotten recordCache[format.Forget]
 	nodes     *nodeCache
 	grains    *grainCache
 	decoder   *zstd.Decoder
 	workers   sync.Pool // of *worker
 	ahead     chan struct{}
+
+	writers atomic.Int32 // sessions of this Repo that have begun and not ended
+	batches chan *batch  // shared by them
+	packs   chan []byte  // likewise
 
 	mending  sync.Mutex        // held while the index is brought up to date; guards what follows
 	rebuilt  time.Time         // when this process rebuilt it
@@ -183,7 +189,8 @@ func newRepo(location string, store Storage, config format.Config, x *index.Inde
 	}
 	r := &Repo{location: location, store: store, config: config, options: o, index: x, log: o.Log,
 		nodes: newNodeCache(), grains: newGrainCache(o.CacheBytes), decoder: decoder,
-		ahead: make(chan struct{}, 2*runtime.GOMAXPROCS(0))}
+		ahead:   make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
+		batches: newBuffers[*batch](2 * batchWorkers()), packs: newBuffers[[]byte](uploaders)}
 	r.life, r.end = context.WithCancel(context.Background())
 	r.workers.New = func() any { return newWorker() }
 	return r

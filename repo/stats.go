@@ -13,7 +13,7 @@ type Stats struct {
 	LogicalBytes int64 // of all files of all generations
 	DataBytes    int64 // the same without holes
 	Packs        int
-	StoredBytes  int64 // in packs that generations name
+	StoredBytes  int64 // in packs that generations name, forgotten ones too
 	Grains       int64 // stored
 	NewBytes     int64 // plain size of what is stored
 }
@@ -32,6 +32,8 @@ func (r *Repo) Stats(ctx context.Context) (*Stats, error) {
 		for i := range g.Files {
 			s.DataBytes += g.Files[i].Allocated
 		}
+	}
+	for _, g := range list.all() {
 		s.Packs += len(g.Packs)
 		s.StoredBytes += g.StoredBytes
 		s.NewBytes += g.NewBytes

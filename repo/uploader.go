@@ -16,7 +16,7 @@ type uploader struct {
 	repo    *Repo
 	known   *knownGrains
 	queue   chan *packer
-	free    chan []byte // buffers to fill
+	buffers [format.Nodes + 1]buffers[[]byte] // to fill, by kind
 	workers sync.WaitGroup
 	stop    context.CancelFunc
 	once    sync.Once
@@ -37,10 +37,10 @@ type uploader struct {
 const uploaders = 2
 
 func newUploader(r *Repo, known *knownGrains) *uploader {
-	u := &uploader{repo: r, known: known, queue: make(chan *packer), free: make(chan []byte, uploaders+2)}
+	u := &uploader{repo: r, known: known, queue: make(chan *packer)}
 	u.done = sync.NewCond(&u.mu)
-	for range cap(u.free) {
-		u.free <- nil
+	for kind := range u.buffers {
+		u.buffers[kind] = buffers[[]byte]{own: newBuffers[[]byte](1), shared: r.packs}
 	}
 	// Not the caller's context: a pack is written whole or not at all, and
 	// Close waits for the rest.
@@ -54,7 +54,14 @@ func newUploader(r *Repo, known *knownGrains) *uploader {
 
 // buffer waits for one of the few buffers, so that memory stays bounded when
 // storage is slow.
-func (u *uploader) buffer() []byte { return <-u.free }
+func (u *uploader) buffer(ctx context.Context, kind format.PackKind) (loan[[]byte], error) {
+	l, err := u.buffers[kind].borrow(ctx)
+	if err == nil && kind == format.Data && l.buffer == nil {
+		// At once, with room for a table: growing would leave much behind.
+		l.buffer = make([]byte, 0, u.repo.options.PackBytes+64<<10)
+	}
+	return l, err
+}
 
 func (u *uploader) send(ctx context.Context, p *packer) error {
 	u.mu.Lock()
@@ -64,7 +71,7 @@ func (u *uploader) send(ctx context.Context, p *packer) error {
 	}
 	u.mu.Unlock()
 	if err != nil {
-		u.free <- p.buf
+		p.giveBack()
 		return err
 	}
 	select {
@@ -106,12 +113,12 @@ func (u *uploader) finish(p *packer, err error) bool {
 		u.tables = append(u.tables, p.table)
 		u.entries += len(p.table.Entries)
 	}
-	u.free <- p.buf
+	p.giveBack()
 	u.pending--
 	if u.pending == 0 {
 		u.done.Broadcast()
 	}
-	return u.entries >= u.repo.options.MergeGrains
+	return u.entries*int(u.repo.writers.Load()) >= u.repo.options.MergeGrains
 }
 
 // wait returns when each pack sent is durable, or with the first error.

@@ -25,6 +25,7 @@ type Writer struct {
 	packers [format.Nodes + 1]*packer
 	numbers uint32
 	put     *uploader
+	batches buffers[*batch]
 
 	readBytes int64
 	dead      error // why nothing more can be added or committed
@@ -58,6 +59,8 @@ func (r *Repo) NewWriter(ctx context.Context, program, purpose string) (*Writer,
 		return nil, errors.Join(err, w.endSession())
 	}
 	w.put = newUploader(r, w.known)
+	w.batches = buffers[*batch]{own: newBuffers[*batch](ownBatches), shared: r.batches}
+	r.writers.Add(1)
 	return w, nil
 }
 
@@ -76,7 +79,11 @@ func (w *Writer) store(ctx context.Context, kind format.PackKind, e format.Entry
 	if p == nil {
 		w.numbers++
 		name := format.PackName{Session: w.id, Number: w.numbers}
-		p = newPacker(w.repo.config.Repo, name, kind, w.put.buffer())
+		buffer, err := w.put.buffer(ctx, kind)
+		if err != nil {
+			return err
+		}
+		p = newPacker(w.repo.config.Repo, name, kind, buffer)
 		w.packers[kind] = p
 	}
 	p.add(e, stored)
@@ -91,6 +98,7 @@ func (w *Writer) flush(ctx context.Context, kind format.PackKind) error {
 	}
 	w.packers[kind] = nil
 	if err := p.seal(w.repo.config.Repo, w.repo.config.Grain); err != nil {
+		p.giveBack()
 		return err
 	}
 	return w.put.send(ctx, p)
@@ -168,8 +176,10 @@ func (w *Writer) name(ctx context.Context, m *format.Manifest) error {
 		return err
 	}
 	taken := map[string]bool{}
-	for _, g := range list.Of(m.VM) {
-		taken[g.Name] = true
+	for _, g := range list.all() {
+		if g.VM == m.VM {
+			taken[g.Name] = true
+		}
 	}
 	m.Suffix = 0
 	for n := uint16(2); taken[m.Generation()]; n++ {
@@ -188,7 +198,13 @@ func (w *Writer) Close() error {
 	}
 	w.closed = true
 	w.dead = errEnded
+	for _, p := range w.packers {
+		if p != nil {
+			p.giveBack()
+		}
+	}
 	err := w.put.close()
+	w.repo.writers.Add(-1)
 	if w.committed {
 		if err := w.put.mergeCommitted(context.Background()); err != nil {
 			// Whoever opens the repository next makes up for it.

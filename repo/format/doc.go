@@ -1,5 +1,6 @@
 // Package format is the bytes of a repository as docs/format.md specifies
-// them: IDs, records (config, sessions, manifests), packs and tree nodes.
+// them: IDs, records (config, sessions, manifests, forget records), packs and tree
+// nodes.
 //
 // It encodes and decodes, and touches neither storage nor index. Each decoder
 // refuses what the specification refuses, never panics, never allocates more

@@ -75,6 +75,21 @@ func FuzzManifest(f *testing.F) {
 	fuzzRecord(f, append(records, revocation), seal, reparseManifest)
 }
 
+func FuzzForget(f *testing.F) {
+	var records [][]byte
+	for _, r := range []Forget{sampleForget(), {Session: sampleSession}, {Session: sampleSession, Time: -1, Reason: "täglich"}} {
+		record, err := r.Marshal(sampleRepo)
+		if err != nil {
+			f.Fatal(err)
+		}
+		records = append(records, record)
+	}
+	seal := func(payload []byte) ([]byte, error) {
+		return sealRecord(KindForget, ForgetName(sampleSession), sampleRepo, payload)
+	}
+	fuzzRecord(f, records, seal, reparseForget)
+}
+
 // FuzzPackTable takes whole packs, or a table of contents that it closes with
 // header, grains of the lengths told, and trailer.
 func FuzzPackTable(f *testing.F) {

@@ -12,16 +12,16 @@ import (
 // dumpLine is a line of a hex dump: offset, up to 16 bytes, a note.
 var dumpLine = regexp.MustCompile(`^([0-9a-f]{4})  ((?:[0-9a-f]{2} ){0,15}[0-9a-f]{2})(?:  +\S.*)?$`)
 
-// dumps are the objects of docs/format.md section 12, in their order.
+// dumps are the objects of docs/format.md section 13, in their order.
 func dumps(t *testing.T) [][]byte {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/format.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, found := strings.Cut(string(page), "\n## 12. ")
+	_, section, found := strings.Cut(string(page), "\n## 13. ")
 	if !found {
-		t.Fatal("docs/format.md has no section 12")
+		t.Fatal("docs/format.md has no section 13")
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
 	var all [][]byte
@@ -49,7 +49,7 @@ func dumps(t *testing.T) [][]byte {
 
 func TestWorkedExampleIsWhatWeWrite(t *testing.T) {
 	r, p := records(t), packs()
-	objects := []object{r[0], r[1], p[0], p[1], r[2], r[3]}
+	objects := []object{r[0], r[1], p[0], p[1], r[2], r[3], r[4]}
 	page := dumps(t)
 	if len(page) != len(objects) {
 		t.Fatalf("the page has %d objects, want %d", len(page), len(objects))
@@ -64,7 +64,7 @@ func TestWorkedExampleIsWhatWeWrite(t *testing.T) {
 // From the page alone a reader comes from the manifest to each file's bytes.
 func TestWorkedExampleReadsBack(t *testing.T) {
 	page := dumps(t)
-	if len(page) < 6 {
+	if len(page) < 7 {
 		t.Fatalf("the page has %d objects", len(page))
 	}
 	config, err := ParseConfig(page[0])
@@ -107,6 +107,9 @@ func TestWorkedExampleReadsBack(t *testing.T) {
 	}
 	if m, err := ParseManifest(sampleSession, sampleRepo, page[5]); m != nil || err != nil {
 		t.Errorf("the revocation is %+v, %v", m, err)
+	}
+	if f, err := ParseForget(sampleSession, sampleRepo, page[6]); f != sampleForget() || err != nil {
+		t.Errorf("the forget record is %+v, %v", f, err)
 	}
 }
 

@@ -15,6 +15,7 @@ const (
 	KindSession    RecordKind = 2
 	KindManifest   RecordKind = 3
 	KindRevocation RecordKind = 4
+	KindForget     RecordKind = 5
 )
 
 const (

@@ -101,7 +101,7 @@ func TestRecordRefusals(t *testing.T) {
 		{"the name of another object", rewritten("sessions/other", session, func([]byte) {}), ErrCorrupt},
 		{"kind 0", rewritten(name, session, func(b []byte) { b[8] = 0 }), ErrCorrupt},
 		{"another kind", rewritten(name, session, func(b []byte) { b[8] = byte(KindManifest) }), ErrCorrupt},
-		{"a reserved kind", rewritten(name, session, func(b []byte) { b[8] = 5 }), ErrCorrupt},
+		{"a reserved kind", rewritten(name, session, func(b []byte) { b[8] = 6 }), ErrCorrupt},
 		{"another repository", rewritten(name, session, func(b []byte) { b[16] ^= 1 }), ErrCorrupt},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -208,6 +208,39 @@ func TestSessionRefusals(t *testing.T) {
 	long.Host = strings.Repeat("h", math.MaxUint16+1)
 	if _, err := long.Marshal(sampleRepo); err == nil {
 		t.Error("a host name of 64 KiB is encoded")
+	}
+}
+
+func TestForgetRefusals(t *testing.T) {
+	record, err := sampleForget().Marshal(sampleRepo)
+	good := marshalled(t, record, err)[recordHeader : len(record)-recordSum]
+	text := func(reason string) []byte { return appendString(bytes.Clone(good[:24]), reason) }
+	for what, payload := range map[string][]byte{
+		"no payload":                       nil,
+		"one that ends early":              good[:len(good)-1],
+		"a byte too many":                  append(bytes.Clone(good), 0),
+		"another session":                  patched(good, 0, good[0]^1),
+		"a reason longer than the payload": patched(good, 24, 0xff),
+		"a reason of 1,001 bytes":          text(strings.Repeat("r", maxReason+1)),
+		"a line feed in the reason":        text("a\nb"),
+		"a reason that is no UTF-8":        text("\xff"),
+	} {
+		b, err := sealRecord(KindForget, ForgetName(sampleSession), sampleRepo, payload)
+		_, err = ParseForget(sampleSession, sampleRepo, marshalled(t, b, err))
+		if !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for _, reason := range []string{strings.Repeat("r", maxReason+1), "a\nb", "\x7f", "\xff"} {
+		if _, err := (Forget{Reason: reason}).Marshal(sampleRepo); err == nil {
+			t.Errorf("the reason %.20q is encoded", reason)
+		}
+	}
+	for _, reason := range []string{"", strings.Repeat("ü", maxReason/2), `"quoted"; rm -rf /`} {
+		b, err := Forget{Session: sampleSession, Reason: reason}.Marshal(sampleRepo)
+		if f, err := ParseForget(sampleSession, sampleRepo, marshalled(t, b, err)); err != nil || f.Reason != reason {
+			t.Errorf("the reason %.20q comes back as %.20q, %v", reason, f.Reason, err)
+		}
 	}
 }
 

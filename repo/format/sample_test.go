@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The values below are those of docs/format.md section 12.
+// The values below are those of docs/format.md section 13.
 var (
 	sampleRepo    = RepoID(unhex("00112233445566778899aabbccddeeff"))
 	sampleSession = SessionID(unhex("0f1e2d3c4b5a69788796a5b4c3d2e1f0"))
@@ -27,6 +27,10 @@ func sampleConfig() Config {
 
 func sampleSessionRecord() Session {
 	return Session{ID: sampleSession, Started: sampleCreated + 60e9, PID: 4711, Host: "esx1", Program: "granary 1.0", Purpose: "capture web"}
+}
+
+func sampleForget() Forget {
+	return Forget{Session: sampleSession, Time: sampleCreated + 3600e9, Reason: "keep daily 7"}
 }
 
 // sampleGrains are what the pack of data holds: web.vmx as it is, and a grain
@@ -153,6 +157,14 @@ func reparseSession(b []byte) ([]byte, error) {
 	return s.Marshal(sampleRepo)
 }
 
+func reparseForget(b []byte) ([]byte, error) {
+	f, err := ParseForget(sampleSession, sampleRepo, b)
+	if err != nil {
+		return nil, err
+	}
+	return f.Marshal(sampleRepo)
+}
+
 func reparseManifest(b []byte) ([]byte, error) {
 	m, err := ParseManifest(sampleSession, sampleRepo, b)
 	if err != nil {
@@ -187,11 +199,14 @@ func records(t *testing.T) []object {
 	manifest = marshalled(t, manifest, err)
 	revocation, err := sealRecord(KindRevocation, ManifestName(sampleSession), sampleRepo, nil)
 	revocation = marshalled(t, revocation, err)
+	forget, err := sampleForget().Marshal(sampleRepo)
+	forget = marshalled(t, forget, err)
 	return []object{
 		{"config", config, reparseConfig},
 		{"session", session, reparseSession},
 		{"manifest", manifest, reparseManifest},
 		{"revocation", revocation, reparseManifest},
+		{"forget record", forget, reparseForget},
 	}
 }
 
