@@ -34,6 +34,8 @@ import (
 //	flatvm DIR [BYTES]       make the VM DIR/NAME.vmx with a flat disk of noise
 //	vm off|running VMX       its state, without a snapshot or redo log of ours
 //	faults [JSON...]         what vmrun does wrong from now on
+//	settings JSON            of VMware's programs
+//	calls VERB [HOST]        how often vmrun was called so, on stdout
 //	tidy N                   N generations, and nothing that a capture left
 //	flip FILE OFFSET         damage a byte; from the end if negative
 //	asroot PROGRAM ARG...    run what only root may
@@ -48,7 +50,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": scriptStatus, "json": scriptJSON, "keys": scriptKeys, "let": scriptLet, "flatvm": scriptFlatVM,
-			"vm": scriptVM, "faults": scriptFaults, "tidy": scriptTidy, "flip": scriptFlip, "asroot": scriptAsRoot,
+			"vm": scriptVM, "faults": scriptFaults, "settings": scriptSettings, "calls": scriptCalls, "tidy": scriptTidy, "flip": scriptFlip, "asroot": scriptAsRoot,
 		},
 	})
 }
@@ -329,6 +331,32 @@ func scriptFaults(ts *testscript.TestScript, neg bool, args []string) {
 		faults = append(faults, f)
 	}
 	ts.Check(vmwareOf(ts).SetFaults(faults...))
+}
+
+func scriptSettings(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: settings JSON")
+	}
+	s := standin.Settings{Pause: "1ms", Cache: guest.Unsafe}
+	decoder := json.NewDecoder(strings.NewReader(args[0]))
+	decoder.DisallowUnknownFields()
+	ts.Check(decoder.Decode(&s))
+	ts.Check(vmwareOf(ts).Configure(s))
+}
+
+func scriptCalls(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 || len(args) > 2 {
+		ts.Fatalf("usage: calls VERB [HOST]")
+	}
+	calls, err := vmwareOf(ts).Calls()
+	ts.Check(err)
+	n := 0
+	for _, c := range calls {
+		if c.Verb == args[0] && (len(args) == 1 || c.Host == args[1]) {
+			n++
+		}
+	}
+	fmt.Fprintln(ts.Stdout(), n)
 }
 
 func scriptTidy(ts *testscript.TestScript, neg bool, args []string) {

@@ -4,7 +4,7 @@
 set -euo pipefail
 
 # program:package
-needed=(qemu-img:qemu-utils qemu-nbd:qemu-utils fusermount3:fuse3 mkfs.ext4:e2fsprogs e2fsck:e2fsprogs debugfs:e2fsprogs rsync:rsync)
+needed=(qemu-img:qemu-utils qemu-nbd:qemu-utils fusermount3:fuse3 mkfs.ext4:e2fsprogs e2fsck:e2fsprogs debugfs:e2fsprogs rsync:rsync systemd-analyze:systemd)
 PATH=$PATH:/usr/sbin:/sbin
 
 missing=()

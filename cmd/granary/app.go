@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+	"github.com/vbauerster/mpb/v8"
 
 	"granary/repo"
 )
@@ -21,6 +22,8 @@ var version = "0.1.0-dev"
 // program is what commands share.
 type program struct {
 	stdout, stderr io.Writer
+	// bars are those of captures that run at once, nil if each has its own.
+	bars *mpb.Progress
 }
 
 // run is main without the process around it. It returns the exit status.
@@ -65,7 +68,9 @@ func (p *program) app() *cli.App {
 		Writer:               p.stdout,
 		ErrWriter:            p.stderr,
 		EnableBashCompletion: true,
-		HideHelpCommand:      true,
+		// Datastores and folders may have commas in their names.
+		DisableSliceFlagSeparator: true,
+		HideHelpCommand:           true,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "repo", Aliases: []string{"r"}, EnvVars: []string{"GRANARY_REPO"}, Usage: "the repository, a `FOLDER`"},
 			&cli.StringFlag{Name: "cache-dir", EnvVars: []string{"GRANARY_CACHE_DIR"}, Usage: "`FOLDER` for the index of a repository that is read-only"},
@@ -75,7 +80,7 @@ func (p *program) app() *cli.App {
 			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "say more"},
 		},
 		Commands: []*cli.Command{
-			p.initCommand(), p.captureCommand(), p.listCommand(), p.showCommand(), p.mountCommand(), p.umountCommand(),
+			p.initCommand(), p.captureCommand(), p.runCommand(), p.statusCommand(), p.listCommand(), p.showCommand(), p.mountCommand(), p.umountCommand(),
 			p.restoreCommand(), p.checkCommand(), p.rebuildIndexCommand(), p.recoverCommand(), p.statsCommand(),
 		},
 		OnUsageError: func(_ *cli.Context, err error, _ bool) error { return usage("%w; see granary --help", err) },

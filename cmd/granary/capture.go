@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -13,7 +11,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"granary/capture"
-	"granary/capture/vmrun"
+	"granary/capture/host"
+	"granary/capture/vcb"
+	"granary/job"
 	"granary/repo"
 	"granary/repo/format"
 )
@@ -23,152 +23,208 @@ func (p *program) captureCommand() *cli.Command {
 		Name:      "capture",
 		Usage:     "take one generation of each VM",
 		ArgsUsage: "VM…",
-		Description: "A VM is its .vmx file, or a folder that holds one.\n\n" +
+		Description: "A VM is its .vmx file, a folder that holds one, a team (.vmtm, .vmtn), or \"[datastore] dir/vm.vmx\";\n" +
+			"with --driver vcb name:N, ipaddr:A, uuid:U or moref:M.\n\n" +
 			"   granary capture /vms/web/web.vmx                    stop, snapshot, start at once, back up\n" +
 			"   granary capture --quiesce snapshot /vms/web         no downtime, crash-consistent\n" +
-			"   granary capture --driver files --quiesce none /vms/old   a VM that is off, without VMware",
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "driver", Value: "vmrun", Usage: "vmrun, or files for a VM that does not run"},
+			"   granary capture --driver files --quiesce none /vms/old   a VM that is off, without VMware\n" +
+			"   granary capture --vmrun-type esx --host esx1 --user backup --host-password-file /etc/granary/esx1 \\\n" +
+			"      --datastore ds1=/mnt/ds1 \"[ds1] web/web.vmx\"\n" +
+			"   granary capture --driver vcb --host vc1 --user backup --mode san --export-dir /var/tmp --quiesce snapshot name:web\n" +
+			"   granary capture --dry-run /vms/*                    what would be captured, and what stands against it",
+		Flags: append([]cli.Flag{
+			&cli.StringFlag{Name: "driver", Value: "vmrun", Usage: "vmrun, vcb, or files for a VM that does not run"},
 			&cli.StringFlag{Name: "quiesce", DefaultText: "stop-snapshot", Usage: "stop-snapshot, snapshot, stop, suspend or none"},
 			&cli.StringFlag{Name: "name", Usage: "`NAME` of the VM in the repository"},
+			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "look at the VMs and tell, but touch nothing"},
 			&cli.BoolFlag{Name: "full-scan", Usage: "read files that look unchanged, too"},
 			&cli.BoolFlag{Name: "hard-stop", Usage: "stop a guest by force that does not stop softly in time"},
-			&cli.DurationFlag{Name: "stop-timeout", Usage: "how long a guest may take to stop", Value: 3 * time.Minute},
 			&cli.DurationFlag{Name: "settle", Usage: "how long a stop that failed may still take effect", Value: time.Minute},
-			&cli.StringFlag{Name: "vmrun", EnvVars: []string{"GRANARY_VMRUN"}, Usage: "the program `FILE`", DefaultText: "vmrun on the PATH"},
-			&cli.StringFlag{Name: "vmrun-type", EnvVars: []string{"GRANARY_VMRUN_TYPE"}, Usage: "vmrun's host `TYPE` (-T)", DefaultText: "ws"},
-		},
+			&cli.StringFlag{Name: "freeze", Usage: "`PROGRAM` in the guest that makes its programs keep still, before a hot snapshot"},
+			&cli.StringFlag{Name: "thaw", Usage: "`PROGRAM` in the guest that lets them go on"},
+			&cli.StringFlag{Name: "read-limit", Usage: "read at most `SIZE` a second, as 100MiB"},
+			&cli.StringFlag{Name: "vmx", Usage: "with --driver vcb: the VM's `FILE` as vmrun knows it, to stop and start it"},
+			&cli.BoolFlag{Name: "delete-vcb-snapshot", Usage: "delete a snapshot " + vcb.LeftoverSnapshot + " that is in the way"},
+		}, hostFlags()...),
 		Action: func(c *cli.Context) error {
-			req, err := p.captureRequest(c)
+			tasks, limit, err := captureTasks(c)
 			if err != nil {
 				return err
 			}
-			return p.withRepo(c, func(r *repo.Repo) error { return p.capture(c, r, req) })
+			return p.withRepo(c, func(r *repo.Repo) error {
+				taker := p.taker(c, r)
+				taker.ReadLimit = job.NewLimiter(limit)
+				if c.Bool("dry-run") {
+					return p.dryRun(c, taker, tasks)
+				}
+				return p.capture(c, taker, tasks)
+			})
 		},
 	}
 }
 
-// capture takes the VMs one after the other. One that fails does not keep the
+// capture takes the tasks one after the other. One that fails does not keep the
 // others from being captured. What went wrong is said when it does: the others
 // may take hours.
-func (p *program) capture(c *cli.Context, r *repo.Repo, req capture.Request) error {
+func (p *program) capture(c *cli.Context, taker *job.Taker, tasks []job.Task) error {
 	outliveReaders()
 	if err := p.recoverFirst(c); err != nil {
 		return err
 	}
-	var captured []os.FileInfo // their configurations
-	failed := exitDone
-	for _, arg := range c.Args().Slice() {
-		vmx, err := capture.FindVMX(arg)
-		if err != nil {
-			failed = p.report(fmt.Errorf("capture: %w", err))
-			continue
+	var statuses []int
+	for _, task := range distinct(tasks) {
+		o := taker.Take(c.Context, task)
+		statuses = append(statuses, p.printOutcome(c, o))
+		if err := job.RecordOutcome(taker.StateDir, "", taker.Repo.Location(), o); err != nil {
+			p.log(c).Warn("what became of the VM could not be kept for granary status", "err", err)
 		}
-		info, err := os.Stat(vmx)
-		if err == nil && slices.ContainsFunc(captured, func(other os.FileInfo) bool { return os.SameFile(info, other) }) {
-			continue // named twice
-		}
-		req.VMX = vmx
-		result, err := p.captureOne(c, r, req)
-		if result != nil {
-			captured = append(captured, info)
-		}
-		if err != nil {
-			failed = p.report(err)
-		}
-		if err != nil && c.Context.Err() != nil {
+		if o.Err != nil && c.Context.Err() != nil {
 			break
 		}
 	}
-	if failed != exitDone && len(captured) > 0 {
-		failed = exitPartly
+	return together(statuses)
+}
+
+// together is the status of several that ended with these: done in part, unless
+// all were done or all failed.
+func together(statuses []int) error {
+	worst, done := exitDone, false
+	for _, s := range statuses {
+		if s != exitDone {
+			worst = s
+		}
+		done = done || s == exitDone || s == exitPartly
 	}
-	if failed != exitDone {
-		return &statusError{status: failed}
+	switch {
+	case worst == exitDone:
+		return nil
+	case done:
+		return &statusError{status: exitPartly}
+	}
+	return &statusError{status: worst}
+}
+
+// distinct leaves out VMs that are named twice.
+func distinct(tasks []job.Task) []job.Task {
+	var seen []os.FileInfo
+	return slices.DeleteFunc(tasks, func(t job.Task) bool {
+		path, err := t.Host.Local(t.VM)
+		if err == nil && t.Host.Driver != host.VCB && !capture.IsTeam(path) {
+			path, err = capture.FindVMX(path)
+		}
+		if err != nil {
+			return false // its capture tells
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			return false
+		}
+		if slices.ContainsFunc(seen, func(other os.FileInfo) bool { return os.SameFile(info, other) }) {
+			return true
+		}
+		seen = append(seen, info)
+		return false
+	})
+}
+
+// captureTasks checks the flags, before any VM is touched. limit is that of
+// reading, in bytes a second, 0 for none.
+func captureTasks(c *cli.Context) (tasks []job.Task, limit int64, err error) {
+	if err := arguments(c, 1, -1, "one or more VMs"); err != nil {
+		return nil, 0, err
+	}
+	if err := positive(c, "stop-timeout", "settle"); err != nil {
+		return nil, 0, err
+	}
+	h, err := hostOf(c)
+	if err != nil {
+		return nil, 0, err
+	}
+	task := job.Task{Host: h, Name: c.String("name"), Quiesce: capture.Method(c.String("quiesce")), HardStop: c.Bool("hard-stop"),
+		Settle: c.Duration("settle"), FullScan: c.Bool("full-scan"), VMX: c.String("vmx"), DeleteVCBSnapshot: c.Bool("delete-vcb-snapshot"),
+		Guest: job.GuestLogin(h.Guest)}
+	if task.Quiesce == "" {
+		task.Quiesce = capture.StopSnapshot
+		if h.Driver == host.Files {
+			task.Quiesce = capture.None
+		}
+	}
+	for flag, to := range map[string]*[]string{"freeze": &task.Freeze, "thaw": &task.Thaw} {
+		if program := c.String(flag); program != "" {
+			*to = []string{program}
+		}
+	}
+	if text := c.String("read-limit"); text != "" {
+		bytes, err := humanize.ParseBytes(binaryUnits(text))
+		if err != nil || bytes == 0 || bytes > 1<<50 {
+			return nil, 0, usage("--read-limit %s: want a size like 100MiB", text)
+		}
+		limit = int64(bytes)
+	}
+	for _, arg := range c.Args().Slice() {
+		task.VM = arg
+		if err := checkTask(c, task); err != nil {
+			return nil, 0, err
+		}
+		tasks = append(tasks, task)
+	}
+	return tasks, limit, nil
+}
+
+// checkTask refuses what cannot be meant.
+func checkTask(c *cli.Context, t job.Task) error {
+	if !slices.Contains(capture.Methods, t.Quiesce) {
+		return usage("--quiesce %s: want stop-snapshot, snapshot, stop, suspend or none", t.Quiesce)
+	}
+	if c.IsSet("name") {
+		if err := format.CheckVMName(t.Name); err != nil {
+			return usage("--name: %w", err)
+		}
+		if c.NArg() > 1 || capture.IsTeam(t.VM) {
+			return usage("--name is for one VM")
+		}
+	}
+	if (len(t.Freeze) > 0 || len(t.Thaw) > 0) && (t.Quiesce != capture.Snapshot || len(t.Freeze) != len(t.Thaw) || t.Host.Driver == host.VCB) {
+		return usage("--freeze and --thaw go together, with --driver vmrun --quiesce snapshot")
+	}
+	switch {
+	case t.Host.Driver == host.Files && t.Quiesce != capture.None:
+		return usage("--driver files cannot %s a VM: use --quiesce none for one that is off, or --driver vmrun", t.Quiesce)
+	case t.Host.Driver == host.VCB:
+		if _, err := vcb.ParseTarget(t.VM); err != nil {
+			return usage("%w", err)
+		}
+		if t.VMX == "" && t.Quiesce != capture.Snapshot {
+			return usage("--driver vcb --quiesce %s has to stop the VM: name it for vmrun with --vmx \"[datastore] dir/vm.vmx\", or use --quiesce snapshot", t.Quiesce)
+		}
+	case t.VMX != "":
+		return usage("--vmx is for --driver vcb")
 	}
 	return nil
 }
 
-// captureRequest checks the flags, before any VM is touched.
-func (p *program) captureRequest(c *cli.Context) (capture.Request, error) {
-	req := capture.Request{Quiesce: capture.Method(c.String("quiesce")), Name: c.String("name"), Driver: c.String("driver"),
-		HardStop: c.Bool("hard-stop"), Settle: c.Duration("settle"), FullScan: c.Bool("full-scan"), StateDir: stateDir(c),
-		Program: programName(), Log: p.log(c)}
-	if err := arguments(c, 1, -1, "one or more VMs"); err != nil {
-		return req, err
-	}
-	if err := positive(c, "stop-timeout", "settle"); err != nil {
-		return req, err
-	}
-	if c.IsSet("name") {
-		if err := format.CheckVMName(req.Name); err != nil {
-			return req, usage("--name: %w", err)
-		}
-		if c.NArg() > 1 {
-			return req, usage("--name is for one VM")
-		}
-	}
-	for _, arg := range c.Args().Slice() {
-		if strings.HasSuffix(arg, ".vmtm") || strings.HasSuffix(arg, ".vmtn") {
-			return req, usage("%s is a team: name its VMs one by one", arg)
-		}
-	}
-	if req.Quiesce == "" {
-		req.Quiesce = capture.StopSnapshot
-		if req.Driver == "files" {
-			req.Quiesce = capture.None
-		}
-	}
-	if !slices.Contains(capture.Methods, req.Quiesce) {
-		return req, usage("--quiesce %s: want stop-snapshot, snapshot, stop, suspend or none", req.Quiesce)
-	}
-	switch req.Driver {
-	case "files":
-		if req.Quiesce != capture.None {
-			return req, usage("--driver files cannot %s a VM: use --quiesce none for one that is off, or --driver vmrun", req.Quiesce)
-		}
-	case "vmrun":
-		req.DriverFacts = map[string]string{"vmrun": c.String("vmrun"), "type": c.String("vmrun-type"), "stop-timeout": c.Duration("stop-timeout").String()}
-		hv, err := p.connect(c, req.DriverFacts)
-		if err != nil {
-			return req, err
-		}
-		req.Hypervisor = hv
-	default:
-		return req, usage("--driver %s: want vmrun or files", req.Driver)
-	}
-	return req, nil
+// taker captures tasks with the flags' state and progress.
+func (p *program) taker(c *cli.Context, r *repo.Repo) *job.Taker {
+	return &job.Taker{Repo: r, StateDir: stateDir(c), Program: programName(), Log: p.log(c),
+		Watch: func(t job.Task) job.Watcher { return p.progress(c, vmLabel(t.VM)) }}
 }
 
-// connect gives the vmrun that a capture uses, or used before it was
-// interrupted.
-func (p *program) connect(c *cli.Context, facts map[string]string) (capture.Hypervisor, error) {
-	timeout, err := time.ParseDuration(facts["stop-timeout"])
-	if err != nil {
-		return nil, fmt.Errorf("stop timeout: %w", err)
+// printOutcome prints what became of a task, and returns its exit status.
+func (p *program) printOutcome(c *cli.Context, o job.Outcome) int {
+	status := exitDone
+	if o.Err != nil {
+		status = p.report(o.Err)
 	}
-	return &vmrun.Client{Program: facts["vmrun"], HostType: facts["type"], Timeouts: vmrun.Timeouts{StopSoft: timeout}, Log: p.log(c)}, nil
-}
-
-// captureOne returns a result where there is a generation, also with an error.
-func (p *program) captureOne(c *cli.Context, r *repo.Repo, req capture.Request) (*capture.Result, error) {
-	bar := p.progress(c, vmLabel(req.VMX))
-	defer bar.end()
-	req.Step, req.Total, req.Progress = bar.say, bar.expect, bar.add
-	result, err := capture.Capture(c.Context, r, req)
-	if err != nil {
-		return nil, fmt.Errorf("capture %s: %w", req.VMX, err)
-	}
-	bar.end()
-	if result.Unfinished != nil {
-		advice := "run granary recover"
-		if h := hint(result.Unfinished); h != "" {
-			advice = h + "; then " + advice
+	for _, result := range o.Results {
+		if err := p.printCaptured(c, result); err != nil {
+			p.report(err)
+			status = exitPartly
 		}
-		err = &hintedError{fmt.Sprintf("capture %s: the generation %s is safe, but the VM is not as it was found: %v",
-			req.VMX, result.Generation, result.Unfinished), advice}
 	}
-	return result, errors.Join(err, p.printCaptured(c, result))
+	if o.Status == job.Partly {
+		status = exitPartly
+	}
+	return status
 }
 
 func (p *program) printCaptured(c *cli.Context, result *capture.Result) error {
@@ -189,28 +245,6 @@ func (p *program) printCaptured(c *cli.Context, result *capture.Result) error {
 		size(repo.LogicalBytes(g.Manifest)), size(g.ReadBytes), size(g.NewBytes), size(g.StoredBytes),
 		result.Downtime.Round(100*time.Millisecond), result.Duration.Round(100*time.Millisecond))
 	return err
-}
-
-// recoverFirst puts right what interrupted captures left, before new ones.
-func (p *program) recoverFirst(c *cli.Context) error {
-	recovered, err := p.recover(c)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, r := range recovered {
-		if r.Err != nil {
-			// Other VMs can be captured all the same.
-			errs = append(errs, r.Err)
-			p.report(fmt.Errorf("recover %s: %w", r.VMX, r.Err))
-		} else if !c.Bool("quiet") {
-			fmt.Fprintf(p.stderr, "granary: %s: brought back to %s after an interrupted capture\n", oneLine(r.VMX), r.Found)
-		}
-	}
-	if c.Context.Err() != nil {
-		return errors.Join(append(errs, context.Cause(c.Context))...)
-	}
-	return nil
 }
 
 func vmLabel(vmx string) string {

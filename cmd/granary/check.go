@@ -27,12 +27,12 @@ func (p *program) checkCommand() *cli.Command {
 
 func (p *program) check(c *cli.Context, r *repo.Repo) error {
 	bar := p.progress(c, "check")
-	defer bar.end()
-	report, err := r.Check(c.Context, repo.CheckOptions{ReadData: c.Bool("read-data"), Expect: bar.expect, Progress: bar.add})
+	defer bar.End()
+	report, err := r.Check(c.Context, repo.CheckOptions{ReadData: c.Bool("read-data"), Expect: bar.Expect, Progress: bar.Add})
 	if err != nil {
 		return err
 	}
-	bar.end()
+	bar.End()
 	if c.Bool("json") {
 		damage := []string{}
 		for _, err := range report.Damage {

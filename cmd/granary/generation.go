@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"granary/capture"
 	"granary/repo"
 )
 
@@ -30,12 +31,13 @@ type generationJSON struct {
 	Stored      int64    `json:"stored_bytes"`
 	Downtime    *float64 `json:"downtime_seconds"` // null if unknown
 	Duration    float64  `json:"duration_seconds"`
+	Team        string   `json:"team,omitempty"`
 }
 
 func factsOf(g *repo.Generation) generationJSON {
 	facts := generationJSON{VM: g.VM, Generation: g.Name, Consistency: g.Consistency.String(), Files: len(g.Files),
 		Logical: repo.LogicalBytes(g.Manifest), Read: g.ReadBytes, New: g.NewBytes, Stored: g.StoredBytes,
-		Duration: max(0, time.Duration(g.Finished-g.Started).Seconds())}
+		Team: capture.TeamOf(g), Duration: max(0, time.Duration(g.Finished-g.Started).Seconds())}
 	if g.Downtime >= 0 {
 		seconds := time.Duration(g.Downtime).Seconds()
 		facts.Downtime = &seconds

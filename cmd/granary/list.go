@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -15,11 +16,11 @@ func (p *program) listCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "list",
 		Usage:     "list generations",
-		ArgsUsage: "[VM]",
+		ArgsUsage: "[VM or team]",
 		Description: "   granary list\n" +
 			"   granary list web --json",
 		Action: func(c *cli.Context) error {
-			if err := arguments(c, 0, 1, "at most one VM"); err != nil {
+			if err := arguments(c, 0, 1, "at most one VM or team"); err != nil {
 				return err
 			}
 			return p.withRepo(c, func(r *repo.Repo) error { return p.list(c, r) })
@@ -34,9 +35,9 @@ func (p *program) list(c *cli.Context, r *repo.Repo) error {
 	}
 	generations := list.Generations
 	if c.NArg() > 0 {
-		vm := c.Args().First()
-		if generations = list.Of(vm); len(generations) == 0 {
-			return fmt.Errorf("list: VM %q: %w", vm, repo.ErrNotFound)
+		name := c.Args().First()
+		if generations = ofVMOrTeam(list, name); len(generations) == 0 {
+			return fmt.Errorf("list: VM or team %q: %w", name, repo.ErrNotFound)
 		}
 	}
 	if c.Bool("json") {
@@ -63,16 +64,29 @@ func (p *program) list(c *cli.Context, r *repo.Repo) error {
 
 func (p *program) printList(generations []*repo.Generation) error {
 	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "VM\tGENERATION\tCONSISTENCY\tSIZE\tSTORED\tDOWNTIME\tDURATION")
+	heading := "VM\tGENERATION\tCONSISTENCY\tSIZE\tSTORED\tDOWNTIME\tDURATION"
+	teams := slices.ContainsFunc(generations, func(g *repo.Generation) bool { return capture.TeamOf(g) != "" })
+	if teams {
+		heading += "\tTEAM"
+	}
+	fmt.Fprintln(table, heading)
 	for _, g := range generations {
-		downtime := "unknown"
-		if g.Downtime >= 0 {
-			downtime = time.Duration(g.Downtime).Round(100 * time.Millisecond).String()
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s", g.VM, g.Name, g.Consistency, size(repo.LogicalBytes(g.Manifest)), size(g.StoredBytes),
+			downtimeText(g), time.Duration(g.Finished-g.Started).Round(100*time.Millisecond))
+		if teams {
+			fmt.Fprintf(table, "\t%s", capture.TeamOf(g))
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", g.VM, g.Name, g.Consistency, size(repo.LogicalBytes(g.Manifest)), size(g.StoredBytes),
-			downtime, time.Duration(g.Finished-g.Started).Round(100*time.Millisecond))
+		fmt.Fprintln(table)
 	}
 	return table.Flush()
+}
+
+// ofVMOrTeam are the generations of a VM, else those of a team, of that name.
+func ofVMOrTeam(list *repo.Listing, name string) []*repo.Generation {
+	if generations := list.Of(name); len(generations) > 0 {
+		return generations
+	}
+	return slices.DeleteFunc(slices.Clone(list.Generations), func(g *repo.Generation) bool { return capture.TeamOf(g) != name || name == "" })
 }
 
 // remindOfRecovery names VMs that an interrupted capture left.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -22,6 +23,7 @@ type progress struct {
 	p     *program
 	label string
 	quiet bool
+	own   bool // bars are not shared with other captures
 
 	done, total atomic.Int64
 
@@ -34,14 +36,16 @@ type progress struct {
 
 func (p *program) progress(c *cli.Context, label string) *progress {
 	g := &progress{p: p, label: oneLine(label), quiet: c.Bool("quiet"), last: time.Now()}
-	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 && p.stderr == os.Stderr && !g.quiet {
-		g.bars = mpb.New(mpb.WithOutput(os.Stderr), mpb.WithAutoRefresh())
+	if onTerminal(p.stderr) && !g.quiet {
+		if g.bars = p.bars; g.bars == nil {
+			g.bars, g.own = mpb.New(mpb.WithOutput(os.Stderr), mpb.WithAutoRefresh()), true
+		}
 	}
 	return g
 }
 
-// expect tells how many bytes there are.
-func (g *progress) expect(bytes int64) {
+// Expect tells how many bytes there are.
+func (g *progress) Expect(bytes int64) {
 	g.total.Store(bytes)
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -57,8 +61,8 @@ func (g *progress) expect(bytes int64) {
 	g.bar.SetTotal(bytes, false)
 }
 
-// add tells that so many more bytes are done.
-func (g *progress) add(bytes int64) {
+// Add tells that so many more bytes are done.
+func (g *progress) Add(bytes int64) {
 	done := g.done.Add(bytes)
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -72,8 +76,8 @@ func (g *progress) add(bytes int64) {
 	}
 }
 
-// say tells what is being done now.
-func (g *progress) say(step string) {
+// Say tells what is being done now.
+func (g *progress) Say(step string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.quiet || step == g.step {
@@ -88,10 +92,13 @@ func (g *progress) say(step string) {
 	fmt.Fprint(g.p.stderr, line)
 }
 
-// end takes the bar away.
-func (g *progress) end() {
+// End takes the bar away.
+func (g *progress) End() {
 	g.mu.Lock()
 	bar, bars := g.bar, g.bars
+	if !g.own {
+		bars = nil
+	}
 	g.mu.Unlock()
 	if bar != nil {
 		bar.Abort(true)
@@ -99,4 +106,14 @@ func (g *progress) end() {
 	if bars != nil {
 		bars.Wait()
 	}
+}
+
+// onTerminal tells whether what is written goes to a person's screen.
+func onTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -10,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"granary/capture"
+	"granary/job"
 )
 
 func (p *program) recoverCommand() *cli.Command {
@@ -17,10 +20,17 @@ func (p *program) recoverCommand() *cli.Command {
 		Name:  "recover",
 		Usage: "bring VMs back that an interrupted capture left stopped, suspended or snapshotted",
 		Description: "The next capture does the same. VMs that a running capture works on are left alone.\n\n" +
-			"   granary recover",
+			"   granary recover\n" +
+			"   granary recover --done /vms/web/web.vmx    a person has brought it back: forget its journal",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "done", Usage: "touch nothing, and forget the journal of a `VM` that was brought back by hand"},
+		},
 		Action: func(c *cli.Context) error {
 			if err := arguments(c, 0, 0, "no argument"); err != nil {
 				return err
+			}
+			if vm := c.String("done"); vm != "" {
+				return capture.Dismiss(stateDir(c), vm)
 			}
 			outliveReaders()
 			recovered, err := p.recover(c)
@@ -56,7 +66,7 @@ func outliveReaders() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) 
 func (p *program) recover(c *cli.Context) ([]capture.Recovered, error) {
 	return capture.Recover(c.Context, capture.RecoverOptions{
 		StateDir: stateDir(c),
-		Connect:  func(facts map[string]string) (capture.Hypervisor, error) { return p.connect(c, facts) },
+		Connect:  job.Connect(p.log(c)),
 		Log:      p.log(c),
 		Step: func(vmx, what string) {
 			if !c.Bool("quiet") {
@@ -80,4 +90,26 @@ func (p *program) printRecovered(c *cli.Context, r capture.Recovered) {
 	} else if r.Err == nil && !c.Bool("quiet") {
 		fmt.Fprintf(p.stdout, "%s: brought back, %s as it was found; its capture began %s\n", oneLine(r.VMX), r.Found, r.Began.Local().Format(time.DateTime))
 	}
+}
+
+// recoverFirst puts right what interrupted captures left, before new ones.
+func (p *program) recoverFirst(c *cli.Context) error {
+	recovered, err := p.recover(c)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, r := range recovered {
+		if r.Err != nil {
+			// Other VMs can be captured all the same.
+			errs = append(errs, r.Err)
+			p.report(fmt.Errorf("recover %s: %w", r.VMX, r.Err))
+		} else if !c.Bool("quiet") {
+			fmt.Fprintf(p.stderr, "granary: %s: brought back to %s after an interrupted capture\n", oneLine(r.VMX), r.Found)
+		}
+	}
+	if c.Context.Err() != nil {
+		return errors.Join(append(errs, context.Cause(c.Context))...)
+	}
+	return nil
 }

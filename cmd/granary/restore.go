@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"granary/capture"
 	"granary/repo"
 )
 
@@ -15,8 +18,8 @@ func (p *program) restoreCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "restore",
 		Usage:     "write files of a generation, sparse, in parallel and verified",
-		ArgsUsage: "VM[@GENERATION] [FILE…]",
-		Description: "Without FILE, all files. Existing files are not replaced without --force.\n\n" +
+		ArgsUsage: "VM[@GENERATION] [FILE…] | TEAM[@GENERATION]",
+		Description: "Without FILE, all files; of a team all VMs, each in a folder of its own. Existing files are not replaced without --force.\n\n" +
 			"   granary restore web --to /vms/web-restored\n" +
 			"   granary restore web@2026-11-23T041500Z web.vmdk web-flat.vmdk --to /vms/web",
 		Flags: []cli.Flag{
@@ -35,12 +38,45 @@ func (p *program) restoreCommand() *cli.Command {
 	}
 }
 
+// restore writes files of a generation, or a VM's or a team's whole: those of a
+// team below a folder for each VM.
 func (p *program) restore(c *cli.Context, r *repo.Repo) error {
-	g, err := findGeneration(c.Context, r, c.Args().First())
+	spec, files, to := c.Args().First(), c.Args().Tail(), c.String("to")
+	list, err := r.Generations(c.Context)
 	if err != nil {
 		return err
 	}
-	files := c.Args().Tail()
+	name, at, _ := strings.Cut(spec, "@")
+	if len(list.Of(name)) == 0 && len(capture.TeamSets(list.Generations, name)) > 0 {
+		if len(files) > 0 {
+			return usage("%s is a team: name one of its VMs to restore single files", name)
+		}
+		return p.restoreTeam(c, r, list, name, at)
+	}
+	g, err := list.Find(spec)
+	if err != nil {
+		return err
+	}
+	return p.restoreOne(c, r, g, files, to)
+}
+
+func (p *program) restoreTeam(c *cli.Context, r *repo.Repo, list *repo.Listing, team, at string) error {
+	set, err := capture.FindTeamSet(list.Generations, team, at)
+	if err != nil {
+		return err
+	}
+	if !set.Whole {
+		p.log(c).Warn("of this team set not all VMs are there: those that are were of one point in time", "team", team)
+	}
+	for _, g := range set.Members {
+		if err := p.restoreOne(c, r, g, nil, filepath.Join(c.String("to"), g.VM)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *program) restoreOne(c *cli.Context, r *repo.Repo, g *repo.Generation, files []string, to string) error {
 	slices.Sort(files)
 	files = slices.Compact(files)
 	total, count := repo.LogicalBytes(g.Manifest), len(g.Files)
@@ -53,10 +89,10 @@ func (p *program) restore(c *cli.Context, r *repo.Repo) error {
 		}
 	}
 	bar := p.progress(c, g.String())
-	defer bar.end()
-	bar.expect(total)
-	err = r.Restore(c.Context, g, files, c.String("to"), repo.RestoreOptions{Force: c.Bool("force"), Progress: bar.add})
-	bar.end()
+	defer bar.End()
+	bar.Expect(total)
+	err := r.Restore(c.Context, g, files, to, repo.RestoreOptions{Force: c.Bool("force"), Progress: bar.Add})
+	bar.End()
 	if errors.Is(err, fs.ErrExist) {
 		return &hintedError{err.Error(), "--force replaces files that exist"}
 	}
@@ -64,10 +100,10 @@ func (p *program) restore(c *cli.Context, r *repo.Repo) error {
 		return err
 	}
 	if c.Bool("json") {
-		return p.printJSON(map[string]any{"event": "restored", "vm": g.VM, "generation": g.Name, "files": count, "logical_bytes": total, "to": c.String("to")})
+		return p.printJSON(map[string]any{"event": "restored", "vm": g.VM, "generation": g.Name, "files": count, "logical_bytes": total, "to": to})
 	}
 	if !c.Bool("quiet") {
-		fmt.Fprintf(p.stdout, "%s: restored %d files, %s, to %s\n", g, count, size(total), c.String("to"))
+		fmt.Fprintf(p.stdout, "%s: restored %d files, %s, to %s\n", g, count, size(total), to)
 	}
 	return nil
 }
