@@ -15,7 +15,11 @@
 // to offer; package vmrun has one. Packages vmx and vmdk read the formats.
 package capture
 
-import "errors"
+import (
+	"errors"
+
+	"granary/capture/vcb"
+)
 
 var (
 	// ErrRunning means that a VM runs, or cannot be proven not to.
@@ -39,7 +43,7 @@ var (
 func Hint(err error) string {
 	var hinted interface{ Hint() string }
 	switch {
-	case errors.As(err, &hinted):
+	case errors.As(err, &hinted) && hinted.Hint() != "":
 		return hinted.Hint()
 	case errors.Is(err, ErrRaw):
 		return "a raw device cannot be captured as a file; detach it, or back it up inside the guest"
@@ -49,6 +53,8 @@ func Hint(err error) string {
 		return "is it the right .vmx file? granary looks for lines like scsi0:0.fileName"
 	case errors.Is(err, ErrName):
 		return "choose another name with --name"
+	case errors.Is(err, vcb.ErrLeftover):
+		return "another backup of the VM may be at work; if none is, delete it with --delete-vcb-snapshot"
 	case errors.Is(err, ErrNoMembers):
 		return "name the team's VMs one by one"
 	case errors.Is(err, ErrInterrupted):

@@ -139,7 +139,7 @@ func (e *export) inspect(ctx context.Context) {
 		return
 	}
 	if !e.machine.deleteLeftover {
-		problem(fmt.Errorf("%s: %w", e.target, vcb.ErrLeftover))
+		problem(vcb.ErrLeftover)
 	}
 }
 

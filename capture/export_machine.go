@@ -78,7 +78,7 @@ func (m *machine) clearLeftover(ctx context.Context, ours bool) error {
 		return err
 	}
 	if !ours && !m.deleteLeftover {
-		return fmt.Errorf("%s: %w", m.target, vcb.ErrLeftover)
+		return vcb.ErrLeftover
 	}
 	m.step("deleting the export's snapshot")
 	if m.hv != nil {

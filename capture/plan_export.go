@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -38,6 +39,9 @@ func NewExportPlan(dir string) (*Plan, error) {
 		file, err := vcb.DiskFile(dir, catalog, d.Node, d.FileName)
 		if err == nil {
 			err = p.disk(file)
+		}
+		if errors.Is(err, vcb.ErrIncomplete) && d.Independent() {
+			err = fmt.Errorf("it is independent, so that no snapshot covers it: %w", err)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("export of disk %s: %w", d.Node, err)

@@ -100,8 +100,8 @@ func checkLayout(db *badger.DB) error {
 	})
 }
 
-// quiet sends what Badger says to the debug log: to an operator it is noise,
-// since no state of the index is an error.
+// quiet sends Badger's complaints to the debug log, and nothing else: to an
+// operator it is noise, since no state of the index is an error.
 type quiet struct{ log *slog.Logger }
 
 func (q quiet) say(format string, args []any) {
@@ -109,5 +109,5 @@ func (q quiet) say(format string, args []any) {
 }
 func (q quiet) Errorf(format string, args ...any)   { q.say(format, args) }
 func (q quiet) Warningf(format string, args ...any) { q.say(format, args) }
-func (q quiet) Infof(format string, args ...any)    { q.say(format, args) }
+func (q quiet) Infof(string, ...any)                {}
 func (q quiet) Debugf(string, ...any)               {}

@@ -34,7 +34,8 @@ import (
 //	flatvm DIR [BYTES]       make the VM DIR/NAME.vmx with a flat disk of noise
 //	vm off|running VMX       its state, without a snapshot or redo log of ours
 //	faults [JSON...]         what vmrun does wrong from now on
-//	settings JSON            of VMware's programs
+//	settings JSON            of vmrun
+//	vcb SETTINGS [FAULT...]  of vcbMounter, and what it does wrong, as JSON
 //	calls VERB [HOST]        how often vmrun was called so, on stdout
 //	tidy N                   N generations, and nothing that a capture left
 //	flip FILE OFFSET         damage a byte; from the end if negative
@@ -50,7 +51,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": scriptStatus, "json": scriptJSON, "keys": scriptKeys, "let": scriptLet, "flatvm": scriptFlatVM,
-			"vm": scriptVM, "faults": scriptFaults, "settings": scriptSettings, "calls": scriptCalls, "tidy": scriptTidy, "flip": scriptFlip, "asroot": scriptAsRoot,
+			"vm": scriptVM, "faults": scriptFaults, "settings": scriptSettings, "vcb": scriptVCB, "calls": scriptCalls, "tidy": scriptTidy, "flip": scriptFlip, "asroot": scriptAsRoot,
 		},
 	})
 }
@@ -70,7 +71,8 @@ func scriptHost(env *testscript.Env) error {
 		"PATH": bin + ":" + os.Getenv("PATH") + ":/usr/sbin:/sbin", "HOME": home, "LC_ALL": "C",
 		"OWNER":               fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()),
 		standin.StateVariable: vmware.Dir(), "GRANARY_VMRUN": filepath.Join(bin, "vmrun"),
-		"GRANARY_STATE_DIR": filepath.Join(env.WorkDir, "state"), "GRANARY_REPO": filepath.Join(env.WorkDir, "repo"),
+		"GRANARY_VCBMOUNTER": filepath.Join(bin, "vcbMounter"),
+		"GRANARY_STATE_DIR":  filepath.Join(env.WorkDir, "state"), "GRANARY_REPO": filepath.Join(env.WorkDir, "repo"),
 	} {
 		env.Setenv(name, value)
 	}
@@ -322,13 +324,9 @@ func scriptFaults(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		ts.Fatalf("usage: faults [JSON...]")
 	}
-	var faults []standin.Fault
-	for _, arg := range args {
-		var f standin.Fault
-		decoder := json.NewDecoder(strings.NewReader(arg))
-		decoder.DisallowUnknownFields()
-		ts.Check(decoder.Decode(&f))
-		faults = append(faults, f)
+	faults := make([]standin.Fault, len(args))
+	for i, arg := range args {
+		decodeStrictly(ts, arg, &faults[i])
 	}
 	ts.Check(vmwareOf(ts).SetFaults(faults...))
 }
@@ -338,10 +336,29 @@ func scriptSettings(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: settings JSON")
 	}
 	s := standin.Settings{Pause: "1ms", Cache: guest.Unsafe}
-	decoder := json.NewDecoder(strings.NewReader(args[0]))
-	decoder.DisallowUnknownFields()
-	ts.Check(decoder.Decode(&s))
+	decodeStrictly(ts, args[0], &s)
 	ts.Check(vmwareOf(ts).Configure(s))
+}
+
+func scriptVCB(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: vcb SETTINGS [FAULT...]")
+	}
+	var s standin.VCBSettings
+	decodeStrictly(ts, args[0], &s)
+	ts.Check(vmwareOf(ts).ConfigureVCB(s))
+	faults := make([]standin.VCBFault, len(args)-1)
+	for i, arg := range args[1:] {
+		decodeStrictly(ts, arg, &faults[i])
+	}
+	ts.Check(vmwareOf(ts).SetVCBFaults(faults...))
+}
+
+// decodeStrictly reads JSON without keys that mean nothing.
+func decodeStrictly(ts *testscript.TestScript, text string, v any) {
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.DisallowUnknownFields()
+	ts.Check(decoder.Decode(v))
 }
 
 func scriptCalls(ts *testscript.TestScript, neg bool, args []string) {

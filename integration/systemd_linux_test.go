@@ -41,11 +41,12 @@ func TestUnitsAreValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(service, append(text, "\n[Service]\nExecStart=/nowhere/granary\n"...), 0o644); err != nil {
+	broken := strings.Replace(string(text), "KillMode=", "KillModus=", 1)
+	if err := os.WriteFile(service, []byte(broken), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := exec.CommandContext(t.Context(), "systemd-analyze", args...).CombinedOutput(); err == nil && len(out) == 0 {
-		t.Error("systemd-analyze accepts a program that does not exist")
+		t.Error("systemd-analyze accepts a key that does not exist")
 	}
 }
 

@@ -38,6 +38,10 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, "build the programs under test:", err)
 			return 1
 		}
+		if _, err := standin.InstallVCB(context.Background(), dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 		return m.Run()
 	}())
 }
@@ -67,7 +71,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), standin.StateVariable+"="+vmware.Dir(),
-		"GRANARY_VMRUN="+filepath.Join(bin, "vmrun"), "GRANARY_STATE_DIR="+w.path("state"), "GRANARY_REPO="+w.path("repo"), "HOME="+dir)
+		"GRANARY_VMRUN="+filepath.Join(bin, "vmrun"), "GRANARY_VCBMOUNTER="+filepath.Join(bin, "vcbMounter"), "GRANARY_STATE_DIR="+w.path("state"), "GRANARY_REPO="+w.path("repo"), "HOME="+dir)
 	w.must("init", "--plaintext")
 	return w
 }

@@ -66,6 +66,9 @@ func (h Host) Check() error {
 		if h.ExportDir == "" {
 			return fmt.Errorf("driver vcb: the folder for exports is missing")
 		}
+		if !filepath.IsAbs(h.ExportDir) {
+			return fmt.Errorf("the folder for exports %q: want an absolute path", h.ExportDir)
+		}
 	}
 	if h.Type != "" && !slices.Contains(Types, h.Type) {
 		return fmt.Errorf("host type %q: want %s", h.Type, strings.Join(Types, ", "))

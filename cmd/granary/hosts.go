@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -55,6 +57,12 @@ func hostOf(c *cli.Context) (host.Host, error) {
 			h.Datastores = map[string]string{}
 		}
 		h.Datastores[name] = dir
+	}
+	if h.ExportDir != "" {
+		var err error
+		if h.ExportDir, err = filepath.Abs(h.ExportDir); err != nil {
+			return h, fmt.Errorf("find the folder for exports: %w", err)
+		}
 	}
 	h.Deadlines.Stop = c.Duration("stop-timeout")
 	for _, text := range c.StringSlice("deadline") {
