@@ -32,7 +32,7 @@ setup:
 # Each parser for a while: make fuzz FUZZTIME=5m
 FUZZTIME ?= 1m
 fuzz:
-	@set -e; for package in ./repo/format ./capture/vmx ./capture/vmdk; do \
+	@set -e; for package in ./repo/format ./capture ./capture/vmx ./capture/vmdk ./capture/vcb ./job ./job/strict; do \
 	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$package; \
 	  done; done

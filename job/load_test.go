@@ -70,7 +70,7 @@ jobs:
         host: b
         quiesce: stop
         hard-stop: true
-        deadlines: {query: 7m}
+        deadlines: {stop: 6m, query: 7m}
         before: [/own]
         script-deadline: 2m
       - vm: /vms/guest
@@ -80,7 +80,7 @@ jobs:
 	if want := (host.Deadlines{Start: time.Minute, Stop: 5 * time.Minute, Query: 3 * time.Minute}); plain.Host.Deadlines != want {
 		t.Errorf("plain: deadlines %+v, want %+v", plain.Host.Deadlines, want)
 	}
-	if want := (host.Deadlines{Start: 10 * time.Minute, Stop: 5 * time.Minute, Query: 7 * time.Minute}); other.Host.Deadlines != want {
+	if want := (host.Deadlines{Start: 10 * time.Minute, Stop: 6 * time.Minute, Query: 7 * time.Minute}); other.Host.Deadlines != want {
 		t.Errorf("other: deadlines %+v, want %+v", other.Host.Deadlines, want)
 	}
 	if other.HostName != "b" || other.Host.Type != "server" || !other.HardStop || plain.HardStop {

@@ -154,4 +154,13 @@ func TestMetricsAreReplacedWhole(t *testing.T) {
 	if err := WriteMetrics(filepath.Join(dir, "none", "m"), nil, 0, night); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("without a folder: %v", err)
 	}
+	if err := os.Mkdir(filepath.Join(dir, "folder"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteMetrics(filepath.Join(dir, "folder"), nil, 0, night); err == nil {
+		t.Error("a folder was replaced")
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 2 {
+		t.Errorf("left behind by a failure: %v, %v", files, err)
+	}
 }

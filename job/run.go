@@ -183,9 +183,10 @@ func (c *run) capture(ctx context.Context, o Outcome) (done Outcome) {
 	return done
 }
 
-// forget applies the retention to what was captured.
+// forget applies the retention to what was captured. After an interruption the
+// next run does.
 func (c *run) forget(ctx context.Context, o *Outcome) {
-	if c.Forget == nil || c.Job.Retention == (Retention{}) {
+	if c.Forget == nil || c.Job.Retention == (Retention{}) || ctx.Err() != nil {
 		return
 	}
 	for _, r := range o.Results {

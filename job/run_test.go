@@ -203,6 +203,22 @@ func TestInterruptedRunStillRunsAfterScripts(t *testing.T) {
 	}
 }
 
+// A generation is safe when the run is interrupted; forgetting old ones can wait.
+func TestInterruptedRunForgetsNothing(t *testing.T) {
+	h := newHouse(t, "a")
+	ctx, cancel := context.WithCancel(t.Context())
+	h.Job.Retention = Retention{Last: 1}
+	h.Capture = func(ctx context.Context, task Task) Outcome {
+		cancel()
+		return captured(ctx, task)
+	}
+	h.Forget = func(context.Context, string, Retention) ([]string, error) {
+		t.Error("something was forgotten")
+		return nil, nil
+	}
+	h.ended(h.run(ctx), 0, Captured)
+}
+
 // The job's before-script may be what brings the VMs into sight.
 func TestVMsAreLookedForAfterTheBeforeScript(t *testing.T) {
 	h := newHouse(t)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -112,10 +113,14 @@ func (p *program) runJobs(c *cli.Context, r *repo.Repo, jobs []*job.Job) error {
 			break
 		}
 	}
+	err := together(statuses)
 	if file := c.String("metrics"); file != "" {
-		statuses = append(statuses, p.report(p.writeMetrics(c, file)))
+		if metrics := p.writeMetrics(c, file); metrics != nil {
+			p.report(metrics)
+			return cmp.Or(err, error(&statusError{status: exitPartly}))
+		}
 	}
-	return together(statuses)
+	return err
 }
 
 // runJob runs a job and returns its exit status.
