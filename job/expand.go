@@ -34,7 +34,7 @@ func (j *Job) Tasks(ctx context.Context) (tasks []Task, warnings []string, err e
 		tasks = append(tasks, t...)
 	}
 	if len(tasks) == 0 {
-		x.errs = append(x.errs, fmt.Errorf("job %q: %w", j.Name, ErrNoVMs))
+		x.errs = append(x.errs, ErrNoVMs)
 	}
 	return tasks, x.warnings, errors.Join(x.errs...)
 }
