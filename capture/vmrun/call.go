@@ -46,11 +46,11 @@ func (c *Client) prepare(outer, inner context.Context, timeout time.Duration, ve
 	if err := k.spell(rest); err != nil {
 		return nil, err
 	}
-	k.deadline = time.Now().Add(timeout)
-	if d, ok := outer.Deadline(); ok && d.Before(k.deadline) {
-		k.deadline = d
+	k.whole = timeout
+	if d, ok := outer.Deadline(); ok {
+		k.whole = min(timeout, time.Until(d))
 	}
-	k.whole = time.Until(k.deadline)
+	k.deadline = time.Now().Add(k.whole)
 	k.ctx, k.end = context.WithDeadline(inner, k.deadline)
 	return k, nil
 }

@@ -87,7 +87,7 @@ func longestKnown(lines []string, known func(string) bool) (longest string, n in
 		}
 		name := strings.TrimRight(printed, " \t\r")
 		for _, name := range []string{name, strings.ReplaceAll(name, "\r\n", "\n")} {
-			if line != "" && known(name) {
+			if known(name) {
 				longest, n = name, i+1
 			}
 		}

@@ -97,6 +97,7 @@ func TestSnapshots(t *testing.T) {
 		says("Total snapshots: 4\r\nbase\r\n\tchild of it\r\n\t\tbase\r\nSch\xf6n: 7\r\n"),
 		says("Total snapshots: 0\n"),
 		says("Total snapshots: 2\nbase\n"),
+		says("Anzahl Snapshots: 3\nbase\nx: 0\n"),
 	}})
 	names, err := f.Snapshots(context.Background(), f.vmx)
 	if got := strings.Join(names, "|"); err != nil || got != "base|child of it|base|Sch\uFFFDn: 7" {
@@ -105,8 +106,10 @@ func TestSnapshots(t *testing.T) {
 	if names, err := f.Snapshots(context.Background(), f.vmx); err != nil || len(names) != 0 {
 		t.Errorf("snapshots %q, %v", names, err)
 	}
-	if names, err := f.Snapshots(context.Background(), f.vmx); err == nil {
-		t.Errorf("a lost line passed: %q", names)
+	for range 2 {
+		if names, err := f.Snapshots(context.Background(), f.vmx); err == nil {
+			t.Errorf("a lost line passed: %q", names)
+		}
 	}
 }
 
@@ -167,12 +170,23 @@ func TestRunningWithLineBreaks(t *testing.T) {
 	}
 }
 
+// Where lines end in CRLF, those of a name do, too.
+func TestRunningWithLineBreaksInCRLF(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, script{})
+	vmx := f.file(t, "a\nb/web.vmx")
+	f.rewrite(t, script{"list": {says(strings.ReplaceAll("Total running VMs: 1\n"+vmx+"\n", "\n", "\r\n"))}})
+	if running, err := f.Running(context.Background(), vmx); err != nil || !running {
+		t.Errorf("running %v, %v", running, err)
+	}
+}
+
 // What cannot be told apart counts as running.
 func TestRunningInDoubt(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, script{})
 	first, second := f.file(t, "a.vmx"), f.file(t, "b.vmx")
-	both := f.file(t, "a.vmx\n"+second[1:])
+	both := f.file(t, "a.vmx\n"+second)
 	f.rewrite(t, script{"list": {lists(both, first, second)}})
 	for _, vmx := range []string{first, second, both} {
 		if running, err := f.Running(context.Background(), vmx); err != nil || !running {

@@ -45,13 +45,9 @@ var noise = regexp.MustCompile(`^\d{4}-\d\d-\d\dT[0-9:.]+(Z|[+-]\d\d:?\d\d)?\|`)
 // escapes are a terminal's colours, cursor movements and window titles.
 var escapes = regexp.MustCompile(`\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\))`)
 
-// bare is a line as a terminal shows it: without colours and blanks around it,
-// and without what a carriage return went back over. Names are compared as
-// printed first, because they may hold any of that.
-func bare(line string) string {
-	line = strings.TrimSpace(escapes.ReplaceAllString(line, ""))
-	return strings.TrimSpace(line[strings.LastIndex(line, "\r")+1:])
-}
+// bare is a line as a terminal shows it, without colours, and without blanks
+// around it. Names are compared as printed first: they may hold any of that.
+func bare(line string) string { return strings.TrimSpace(escapes.ReplaceAllString(line, "")) }
 
 // isLineEnd: a carriage return alone ends a line of vmrun's words, too.
 func isLineEnd(r rune) bool { return r == '\n' || r == '\r' }
