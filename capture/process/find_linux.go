@@ -3,7 +3,6 @@ package process
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -32,20 +31,4 @@ func Find(fits func(argv []string, dir func() (string, error)) bool) ([]int, err
 		}
 	}
 	return pids, nil
-}
-
-// Runs reports whether argv is a call of one of the programs, whatever their
-// folders. A wrapper script stands second, behind its interpreter.
-func Runs(argv []string, programs ...string) bool {
-	for i, arg := range argv {
-		if i > 1 {
-			return false
-		}
-		for _, program := range programs {
-			if filepath.Base(arg) == filepath.Base(program) {
-				return true
-			}
-		}
-	}
-	return false
 }

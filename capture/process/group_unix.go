@@ -15,9 +15,9 @@ const rootDir = "/"
 
 // detach gives cmd a session of its own, and with it a process group. The
 // terminal sends Ctrl-C to the group in its foreground: granary gets it and can
-// bring the virtual machine back, vmrun does not and ends what it began. The
+// bring the virtual machine back, the program does not, and ends what it began. The
 // group is also what is killed at the deadline. A session rather than only a
-// group takes the terminal away: vmrun's password prompt would otherwise stop
+// group takes the terminal away: a password prompt would otherwise stop
 // the background group with SIGTTIN and hang.
 func detach(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -57,6 +57,6 @@ func closeOnExec() {
 	}
 }
 
-// decode returns vmrun's output as it is. Paths are bytes on Unix, and a path
+// decode returns a program's output as it is. Paths are bytes on Unix, and a path
 // that is changed to valid UTF-8 no longer names its file.
 func decode(b []byte) string { return string(b) }

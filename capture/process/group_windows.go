@@ -1,6 +1,7 @@
 package process
 
 import (
+	"bytes"
 	"os/exec"
 	"syscall"
 	"unicode/utf8"
@@ -8,14 +9,13 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// rootDir leaves vmrun in granary's own directory: there is no single root.
+// rootDir leaves a program in granary's own directory: there is no single root.
 const rootDir = ""
 
 // detach gives cmd a process group of its own, so that Ctrl-C in the console
-// reaches granary, which can bring the virtual machine back, and not vmrun,
-// which ends what it began. CREATE_NO_WINDOW keeps a console from flashing up
-// when granary runs as a service, and takes away the one that vmrun could
-// prompt on.
+// reaches granary, which can bring the virtual machine back, and not the
+// program, which would end what it began. CREATE_NO_WINDOW keeps a console from flashing up
+// when granary runs as a service, and takes away the one that it could prompt on.
 func detach(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		CreationFlags: windows.CREATE_NEW_PROCESS_GROUP | windows.CREATE_NO_WINDOW,
@@ -24,7 +24,7 @@ func detach(cmd *exec.Cmd) {
 }
 
 // terminateGroup ends cmd. Windows has no request that a process without a
-// console receives. Only vmrun itself is ended, not the tree below it: there
+// console receives. Only the program itself is ended, not the tree below it: there
 // vmware-vmx, the virtual machine, is a child of vmrun.
 func terminateGroup(cmd *exec.Cmd) error { return cmd.Process.Kill() }
 
@@ -34,11 +34,12 @@ func killGroup(cmd *exec.Cmd) { _ = cmd.Process.Kill() }
 // closeOnExec does nothing: os/exec names the handles that a child inherits.
 func closeOnExec() {}
 
-// decode returns vmrun's output as UTF-8. vmrun writes in the code page of the
+// decode returns a program's output as UTF-8. vmrun writes in the code page of the
 // console or, without one, of the system, and a path in the wrong one names no
 // file.
 func decode(b []byte) string {
-	if len(b) == 0 || utf8.Valid(b) {
+	// UTF-16 says so at its beginning: whoever reads the text decodes it.
+	if len(b) == 0 || utf8.Valid(b) || bytes.HasPrefix(b, []byte{0xff, 0xfe}) || bytes.HasPrefix(b, []byte{0xfe, 0xff}) {
 		return string(b)
 	}
 	page, err := windows.GetConsoleOutputCP()

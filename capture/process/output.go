@@ -2,7 +2,7 @@ package process
 
 import "bytes"
 
-// keptBytes bounds what is kept of each of vmrun's streams.
+// keptBytes bounds what is kept of each of a program's streams.
 const keptBytes = 1 << 20
 
 // output keeps the beginning and the end of what is written to it. Both matter:

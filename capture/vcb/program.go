@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+
+	"granary/capture/process"
 )
 
 // The programs of VMware Consolidated Backup that are used.
@@ -14,25 +16,8 @@ const (
 	snapshotTool = "vcbSnapshot"
 )
 
-// program returns the absolute path of vcbMounter: it is run from another
-// directory, where a relative one would name something else.
 func (c *Client) program() (string, error) {
-	name := c.Program
-	if name == "" {
-		name = mounter
-	}
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return filepath.Abs(path)
-	}
-	if c.Program == "" {
-		for _, place := range installPlaces() {
-			if found, err := exec.LookPath(place); err == nil {
-				return found, nil
-			}
-		}
-	}
-	return "", err
+	return process.LookUp(c.Program, mounter, installPlaces())
 }
 
 // companion returns the path of the program called name beside vcbMounter.

@@ -3,38 +3,21 @@ package vmrun
 import (
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
+
+	"granary/capture/process"
 )
 
 // defaultProgram is vmrun's name.
 const defaultProgram = "vmrun"
 
-// program returns the absolute path of vmrun: it is run from another directory,
-// where a relative one would name something else.
 func (c *Client) program() (string, error) {
-	name := c.Program
-	if name == "" {
-		name = defaultProgram
-	}
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return filepath.Abs(path)
-	}
-	if c.Program == "" {
-		for _, place := range installPlaces() {
-			if found, err := exec.LookPath(place); err == nil {
-				return found, nil
-			}
-		}
-	}
-	return "", err
+	return process.LookUp(c.Program, defaultProgram, installPlaces())
 }
 
-// installPlaces is where VMware's installers put vmrun. Those of Windows and
-// macOS leave the PATH alone; a service on Linux often has a short one.
+// installPlaces is where VMware's installers put vmrun.
 func installPlaces() []string {
 	switch runtime.GOOS {
 	case "darwin":

@@ -1,5 +1,0 @@
-//go:build !linux
-
-package vmrun
-
-func (c *Client) orphans(string) ([]int, error) { return nil, nil }
