@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"granary/repo"
 	"granary/repo/format"
 )
@@ -50,6 +52,7 @@ type run struct {
 	plan      *Plan
 	writer    *repo.Writer
 	machine   *machine
+	name      *flock.Flock // on the VM's name
 	// held are the small files as they were while the VM was at rest; later
 	// they name the snapshot's disks.
 	held map[string]heldFile
@@ -89,6 +92,11 @@ func (c *run) close() {
 	if c.writer != nil {
 		if err := c.writer.Close(); err != nil {
 			c.Log.Warn("session could not be closed", "err", err)
+		}
+	}
+	if c.name != nil {
+		if err := c.name.Close(); err != nil {
+			c.Log.Warn("the lock on the VM's name could not be closed", "err", err)
 		}
 	}
 	if c.machine.journal != nil {

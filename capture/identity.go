@@ -2,12 +2,33 @@ package capture
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
 
 	"granary/repo"
 	"granary/repo/format"
 )
+
+// lockName keeps other VMs of this name from being captured on this host at the
+// same time: both could find the name free. The lock's file stays, as that of a
+// journal does.
+func (c *run) lockName() error {
+	sum := sha256.Sum256([]byte(c.plan.Name))
+	lock := flock.New(filepath.Join(c.StateDir, journalsDir, fmt.Sprintf("name-%x%s", sum[:12], lockExt)))
+	ok, err := lock.TryLock()
+	if err != nil {
+		return fmt.Errorf("lock the name %q: %w", c.plan.Name, err)
+	}
+	if !ok {
+		return fmt.Errorf("%w: %q is being captured", ErrName, c.plan.Name)
+	}
+	c.name = lock
+	return nil
+}
 
 // newest is the VM's newest generation. It returns ErrName when the name
 // belongs to another VM.
