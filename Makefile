@@ -6,7 +6,7 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0-dev)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build demo test lint setup fuzz clean
+.PHONY: build demo test lint setup fuzz torture clean
 
 build:
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/granary ./cmd/granary
@@ -36,6 +36,12 @@ fuzz:
 	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$package; \
 	  done; done
+
+# granary run killed at many moments: make torture KILLS=1000; with SEED= and the
+# seed that a failure names, at the same ones.
+KILLS ?= 200
+torture: setup
+	GRANARY_TORTURE=$(KILLS) GRANARY_TORTURE_SEED=$(SEED) $(GO) test -count=1 -timeout 5h -run '^TestKilledRun$$' -v ./integration
 
 clean:
 	rm -rf bin

@@ -235,10 +235,7 @@ func (e *export) take(ctx context.Context) (*repo.Generation, error) {
 		plan.Name = e.Name
 	}
 	e.plan = plan
-	if err := e.lockName(); err != nil {
-		return nil, err
-	}
-	if e.preflight.Parent, err = e.newest(ctx); err != nil {
+	if err := e.own(ctx); err != nil {
 		return nil, err
 	}
 	if err := e.read(ctx); err != nil {

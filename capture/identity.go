@@ -13,6 +13,20 @@ import (
 	"granary/repo/format"
 )
 
+// own finds the VM's newest generation and takes the lock on its name, in this
+// order: a VM whose name is another's must not keep that one from being captured.
+func (c *run) own(ctx context.Context) (err error) {
+	if c.preflight.Parent, err = c.newest(ctx); err != nil {
+		return err
+	}
+	if err := c.lockName(); err != nil {
+		return err
+	}
+	// Whoever had the lock may have made a generation meanwhile.
+	c.preflight.Parent, err = c.newest(ctx)
+	return err
+}
+
 // lockName keeps other VMs of this name from being captured on this host at the
 // same time: both could find the name free. The lock's file stays, as that of a
 // journal does.

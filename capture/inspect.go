@@ -62,11 +62,8 @@ func (c *run) inspect(ctx context.Context) {
 		return
 	}
 	f.Warnings = append(f.Warnings, c.plan.Warnings...)
-	if !problem(c.lock()) {
-		problem(c.lockName())
-	}
-	f.Parent, err = c.newest(ctx)
-	problem(err)
+	problem(c.lock())
+	problem(c.own(ctx))
 	if c.Hypervisor != nil {
 		if problem(f.version(ctx, c.Hypervisor)) {
 			return

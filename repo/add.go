@@ -122,7 +122,7 @@ type pipeline struct {
 }
 
 // ownBatches is how many batches a writer has beside the shared ones.
-const ownBatches = 2
+const ownBatches = 1
 
 // batchWorkers is how many batches of a file are worked on at once. Some wait
 // for the disk.

@@ -44,13 +44,14 @@ func process(ctx context.Context, role ...any) *exec.Cmd {
 	return cmd
 }
 
-// play captures ("capture DIR VM FROM TO": the variants from FROM up to TO) or
-// reads all that it finds ("read DIR TIMES").
+// play captures ("capture DIR VM FROM TO": the variants from FROM up to TO),
+// reads all that it finds ("read DIR TIMES"), or stores much at once ("fill DIR
+// WRITERS MIB").
 func play(role []string) error {
 	ctx := context.Background()
 	options := small()
 	if role[0] == "fill" {
-		options = nil
+		options = nil // as operators have it
 	}
 	r, err := repo.Open(ctx, role[1], options)
 	if err != nil {
@@ -66,7 +67,7 @@ func play(role []string) error {
 	case "read":
 		err = readOverAndOver(ctx, r, numbers[0])
 	case "fill":
-		err = fill(ctx, r, numbers[0], numbers[1], role[2] == "true")
+		err = fill(ctx, r, numbers[0], numbers[1])
 	default:
 		fmt.Println("ready")
 		err = captureVariants(ctx, r, role[2], numbers[0], numbers[1])
@@ -178,15 +179,24 @@ func TestManyProcesses(t *testing.T) {
 	checkSound(t, openRepo(t, dir, nil))
 }
 
-// The same within one process, over one open repository.
+// The same within one process, over one open repository: each writer has grains
+// of its own, some that the others store at the same time, and some that had
+// been committed.
 func TestManyWritersAndReadersOfOneRepo(t *testing.T) {
 	dir := smallRepo(t)
 	r := openRepo(t, dir, small())
-	const each = 5
+	const writers, own, common = 4, 5, 3
+	if err := captureVariants(t.Context(), r, "before", 0, 1); err != nil {
+		t.Fatal(err)
+	}
 	var wg sync.WaitGroup
-	for _, vm := range []string{"web", "db", "mail"} {
+	for i := range writers {
 		wg.Go(func() {
-			if err := captureVariants(t.Context(), r, vm, 0, each); err != nil {
+			vm := fmt.Sprint("vm", i)
+			if err := captureVariants(t.Context(), r, vm, 1, 1+common); err != nil {
+				t.Error(err)
+			}
+			if err := captureVariants(t.Context(), r, vm, 100*(i+1), 100*(i+1)+own); err != nil {
 				t.Error(err)
 			}
 		})
@@ -198,13 +208,49 @@ func TestManyWritersAndReadersOfOneRepo(t *testing.T) {
 			}
 		})
 	}
+	wg.Go(func() {
+		if err := process(t.Context(), "read", dir, 10).Run(); err != nil {
+			t.Errorf("reader process: %v", err)
+		}
+	})
 	wg.Wait()
 	all := generations(t, r)
-	if len(all) != 3*each {
-		t.Errorf("%d generations, want %d", len(all), 3*each)
+	if len(all) != 1+writers*(own+common) {
+		t.Errorf("%d generations, want %d", len(all), 1+writers*(own+common))
 	}
+	if err := readOverAndOver(t.Context(), openRepo(t, dir, nil), 1); err != nil {
+		t.Error(err)
+	}
+	storesWhatIsNew(t, all)
 	nothingLeft(t, dir, all...)
 	checkSound(t, openRepo(t, dir, nil))
+	for _, g := range all {
+		n, err := strconv.Atoi(g.Fact("variant"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := captureVariant(t.Context(), r, "again", n, nil)
+		if err != nil || again.NewBytes != 0 {
+			t.Errorf("variant %d: %d bytes are stored again, %v", n, again.NewBytes, err)
+		}
+	}
+}
+
+// storesWhatIsNew checks that no generation but the first stored more than what
+// its variant has of its own: what had been committed is not stored again.
+func storesWhatIsNew(t *testing.T, all []*repo.Generation) {
+	t.Helper()
+	stored := int64(0)
+	for _, g := range all {
+		if g.VM == "before" {
+			continue
+		}
+		if g.NewBytes > 48*kib+format.NodeSize {
+			t.Errorf("%s, variant %s, stored %d bytes", g, g.Fact("variant"), g.NewBytes)
+		}
+		stored += g.NewBytes
+	}
+	t.Logf("%d bytes stored after the first generation", stored)
 }
 
 // A writer that dies at any moment leaves a repository whose generations are

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -41,7 +40,8 @@ type Options struct {
 	CacheDir string
 	// CacheBytes bounds the decoded grains kept for readers, 64 MiB if 0.
 	CacheBytes int64
-	// PackBytes is the payload at which packs are closed, 16 MiB if 0.
+	// PackBytes is the payload at which packs are closed, 16 MiB if 0; half of
+	// it where several writers of the Repo are at work.
 	PackBytes int
 	// MergeGrains is how many new grains all writers together keep in memory
 	// before they lend them to the index, 262,144 if 0 (about 40 MiB).
@@ -97,9 +97,9 @@ type Repo struct {
 	workers   sync.Pool // of *worker
 	ahead     chan struct{}
 
-	writers atomic.Int32 // sessions of this Repo that have begun and not ended
-	batches chan *batch  // shared by them
-	packs   chan []byte  // likewise
+	lending lending
+	batches chan *batch // shared by the writers
+	packs   chan []byte // likewise
 
 	mending  sync.Mutex        // held while the index is brought up to date; guards what follows
 	rebuilt  time.Time         // when this process rebuilt it
@@ -190,7 +190,8 @@ func newRepo(location string, store Storage, config format.Config, x *index.Inde
 	r := &Repo{location: location, store: store, config: config, options: o, index: x, log: o.Log,
 		nodes: newNodeCache(), grains: newGrainCache(o.CacheBytes), decoder: decoder,
 		ahead:   make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
-		batches: newBuffers[*batch](2 * batchWorkers()), packs: newBuffers[[]byte](uploaders)}
+		batches: newBuffers[*batch](2 * batchWorkers()), packs: newBuffers[[]byte](uploaders),
+		lending: lending{from: map[*uploader]struct{}{}}}
 	r.life, r.end = context.WithCancel(context.Background())
 	r.workers.New = func() any { return newWorker() }
 	return r

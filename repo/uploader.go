@@ -11,7 +11,7 @@ import (
 )
 
 // uploader writes sealed packs beside the pipeline that fills others, and
-// lends their tables to the index when many have gathered.
+// keeps their tables until they are lent to the index or merged into it.
 type uploader struct {
 	repo    *Repo
 	known   *knownGrains
@@ -27,8 +27,7 @@ type uploader struct {
 	packs   []format.ManifestPack
 	plain   int64
 	tables  []format.PackTable // written and not lent
-	entries int                // in tables
-	lent    bool               // tables were lent to the index
+	lent    bool               // others were, or lending them failed
 	err     error              // sticky
 }
 
@@ -46,6 +45,7 @@ func newUploader(r *Repo, known *knownGrains) *uploader {
 	// Close waits for the rest.
 	ctx, stop := context.WithCancel(context.Background())
 	u.stop = stop
+	r.lending.begin(u)
 	for range uploaders {
 		u.workers.Go(func() { u.run(ctx) })
 	}
@@ -58,7 +58,7 @@ func (u *uploader) buffer(ctx context.Context, kind format.PackKind) (loan[[]byt
 	l, err := u.buffers[kind].borrow(ctx)
 	if err == nil && kind == format.Data && l.buffer == nil {
 		// At once, with room for a table: growing would leave much behind.
-		l.buffer = make([]byte, 0, u.repo.options.PackBytes+64<<10)
+		l.buffer = make([]byte, 0, u.repo.packBytes()+64<<10)
 	}
 	return l, err
 }
@@ -92,17 +92,15 @@ func (u *uploader) run(ctx context.Context) {
 		if err != nil {
 			err = fmt.Errorf("write pack: %w", err)
 		}
-		if u.finish(p, err) {
-			if err := u.lend(ctx); err != nil {
-				u.repo.log.Debug("merge into index put off", "err", err)
-			}
+		u.finish(p, err)
+		if err := u.repo.lend(ctx); err != nil {
+			u.repo.log.Debug("merge into index put off", "err", err)
 		}
 	}
 }
 
-// finish notes a pack as written, or the session as dead. It tells whether it
-// is time to merge.
-func (u *uploader) finish(p *packer, err error) bool {
+// finish notes a pack as written, or the session as dead.
+func (u *uploader) finish(p *packer, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if err != nil {
@@ -111,14 +109,13 @@ func (u *uploader) finish(p *packer, err error) bool {
 		u.packs = append(u.packs, p.manifest())
 		u.plain += p.plain
 		u.tables = append(u.tables, p.table)
-		u.entries += len(p.table.Entries)
+		u.repo.lending.grains.Add(int64(len(p.table.Entries)))
 	}
 	p.giveBack()
 	u.pending--
 	if u.pending == 0 {
 		u.done.Broadcast()
 	}
-	return u.entries*int(u.repo.writers.Load()) >= u.repo.options.MergeGrains
 }
 
 // wait returns when each pack sent is durable, or with the first error.
@@ -137,27 +134,21 @@ func (u *uploader) wait(ctx context.Context) error {
 	return errors.Join(u.err, ctx.Err())
 }
 
-// lend lets the index remember the grains of packs that are not committed yet,
-// so that memory need not.
-func (u *uploader) lend(ctx context.Context) error {
+// takeTables hands over the tables of the packs written since it was last
+// called.
+func (u *uploader) takeTables() []format.PackTable {
 	u.mu.Lock()
+	defer u.mu.Unlock()
 	tables := u.tables
-	u.tables, u.entries = nil, 0
-	u.mu.Unlock()
-	if err := u.repo.currentIndex().Lend(ctx, tables); err != nil {
-		u.mu.Lock()
-		defer u.mu.Unlock()
-		u.tables = append(u.tables, tables...)
-		for _, t := range tables {
-			u.entries += len(t.Entries)
-		}
-		return err
-	}
+	u.tables, u.lent = nil, u.lent || len(tables) > 0
+	return tables
+}
+
+// keepTables takes back tables that could not be lent.
+func (u *uploader) keepTables(tables []format.PackTable) {
 	u.mu.Lock()
-	u.lent = true
-	u.mu.Unlock()
-	u.known.forget(tables)
-	return nil
+	defer u.mu.Unlock()
+	u.tables = append(u.tables, tables...)
 }
 
 // mergeCommitted adds the packs of a committed session to the index.
@@ -185,8 +176,9 @@ func (u *uploader) close() error {
 	u.once.Do(func() {
 		u.stop()
 		close(u.queue)
+		u.workers.Wait()
+		u.repo.lending.end(u)
 	})
-	u.workers.Wait()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.err

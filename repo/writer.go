@@ -60,7 +60,6 @@ func (r *Repo) NewWriter(ctx context.Context, program, purpose string) (*Writer,
 	}
 	w.put = newUploader(r, w.known)
 	w.batches = buffers[*batch]{own: newBuffers[*batch](ownBatches), shared: r.batches}
-	r.writers.Add(1)
 	return w, nil
 }
 
@@ -70,7 +69,7 @@ func (w *Writer) ID() format.SessionID { return w.id }
 // store adds a grain to the pack that is being filled.
 func (w *Writer) store(ctx context.Context, kind format.PackKind, e format.Entry, stored []byte) error {
 	p := w.packers[kind]
-	if p != nil && p.full(len(stored), w.repo.options.PackBytes) {
+	if p != nil && p.full(len(stored), w.repo.packBytes()) {
 		if err := w.flush(ctx, kind); err != nil {
 			return err
 		}
@@ -88,6 +87,15 @@ func (w *Writer) store(ctx context.Context, kind format.PackKind, e format.Entry
 	}
 	p.add(e, stored)
 	return nil
+}
+
+// packBytes is the payload at which a pack is closed. Each writer fills one of
+// its own, so that where several are at work they take half as much.
+func (r *Repo) packBytes() int {
+	if r.lending.writers.Load() > 1 {
+		return r.options.PackBytes / 2
+	}
+	return r.options.PackBytes
 }
 
 // flush seals the pack that is being filled, and hands it on to be written.
@@ -204,7 +212,6 @@ func (w *Writer) Close() error {
 		}
 	}
 	err := w.put.close()
-	w.repo.writers.Add(-1)
 	if w.committed {
 		if err := w.put.mergeCommitted(context.Background()); err != nil {
 			// Whoever opens the repository next makes up for it.
