@@ -61,6 +61,38 @@ type Intent struct {
 	PID      int               `json:"pid"`
 }
 
+// MarshalJSON keeps names that are no UTF-8 byte for byte: recovery has to find
+// the VM again.
+func (i Intent) MarshalJSON() ([]byte, error) {
+	type plain Intent
+	return json.Marshal(plain(i.each(hideBytes[string])))
+}
+
+// UnmarshalJSON is the inverse of MarshalJSON.
+func (i *Intent) UnmarshalJSON(data []byte) error {
+	type plain Intent
+	if err := json.Unmarshal(data, (*plain)(i)); err != nil {
+		return err
+	}
+	*i = i.each(showBytes)
+	return nil
+}
+
+// each applies a change to each name and fact.
+func (i Intent) each(change func(string) string) Intent {
+	i.VMX, i.Target, i.Export, i.Host = change(i.VMX), change(i.Target), change(i.Export), change(i.Host)
+	i.Thaw = slices.Clone(i.Thaw)
+	for n := range i.Thaw {
+		i.Thaw[n] = change(i.Thaw[n])
+	}
+	driver := map[string]string{}
+	for key, value := range i.Driver {
+		driver[change(key)] = change(value)
+	}
+	i.Driver = driver
+	return i
+}
+
 // label names the VM for people.
 func (i Intent) label() string {
 	if i.VMX == "" {

@@ -83,8 +83,9 @@ func (m *machine) act(before, after Step, say string, do func() error) error {
 // certain tells whether a call that failed changed nothing, now or later.
 func certain(err error) bool {
 	var snapshot *vmrun.SnapshotError
+	refused := errors.Is(err, vmrun.ErrPassword) || errors.Is(err, vmrun.ErrNotFound) || errors.Is(err, vmrun.ErrNoProgram)
 	if errors.As(err, &snapshot) {
-		return snapshot.Sure && !snapshot.Made
+		return !snapshot.Made && (snapshot.Sure || refused)
 	}
 	var export *vcb.Error
 	if errors.As(err, &export) {

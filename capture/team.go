@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"granary/repo/format"
 )
@@ -56,7 +55,11 @@ func ReadTeam(path string) (*Team, error) {
 	t := &Team{File: path}
 	t.Name = safeName(strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)), "team")
 	for _, name := range names {
-		if member := resolve(filepath.Dir(path), strings.ReplaceAll(name, `\`, "/")); !slices.Contains(t.Members, member) {
+		member := resolve(filepath.Dir(path), name)
+		if !exists(member) { // as Windows writes it
+			member = resolve(filepath.Dir(path), strings.ReplaceAll(strings.TrimSpace(name), `\`, "/"))
+		}
+		if !slices.Contains(t.Members, member) {
 			t.Members = append(t.Members, member)
 		}
 	}
@@ -91,42 +94,12 @@ func teamMembers(data []byte) (names []string, err error) {
 		case xml.CharData:
 			text += string(token)
 		case xml.EndElement:
-			if name := strings.TrimSpace(text); isVMX(name) {
-				names = append(names, showBytes(name))
+			if isVMX(strings.TrimSpace(text)) {
+				names = append(names, showBytes(text))
 			}
 			text = ""
 		}
 	}
-}
-
-// hiddenByte is the private code point that stands for byte 0 while a file is
-// read as XML, which has to be UTF-8.
-const hiddenByte = 0xf700
-
-// hideBytes makes UTF-8 of bytes that are none, and showBytes undoes that.
-func hideBytes(data []byte) string {
-	var b strings.Builder
-	for len(data) > 0 {
-		r, n := utf8.DecodeRune(data)
-		if r == utf8.RuneError && n == 1 {
-			r = hiddenByte + rune(data[0])
-		}
-		b.WriteRune(r)
-		data = data[n:]
-	}
-	return b.String()
-}
-
-func showBytes(text string) string {
-	var b []byte
-	for _, r := range text {
-		if r >= hiddenByte+0x80 && r <= hiddenByte+0xff {
-			b = append(b, byte(r-hiddenByte))
-		} else {
-			b = utf8.AppendRune(b, r)
-		}
-	}
-	return string(b)
 }
 
 func membersInLines(data []byte) (names []string) {

@@ -94,8 +94,8 @@ func logFailedCalls(t testing.TB, vmware *standin.State) {
 		t.Log(err)
 	}
 	for _, c := range calls {
-		if c.Detail != "" {
-			t.Logf("vmrun %s ended with %d: %s", c.Verb, c.Exit, c.Detail)
+		if c.Detail != "" && c.Verb != "version" { // which always fails
+			t.Logf("vmrun %s ended with %d: %.200s", c.Verb, c.Exit, c.Detail)
 		}
 	}
 }

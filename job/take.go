@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"time"
 
@@ -164,6 +165,9 @@ func (t *Taker) with(task Task, watcher Watcher, do func(kind) error) error {
 		})
 	}
 	if req.VMX, err = capture.FindVMX(path); err != nil {
+		if path != task.VM && errors.Is(err, fs.ErrNotExist) {
+			return &notMountedError{err}
+		}
 		return err
 	}
 	return do(kind{
@@ -176,6 +180,12 @@ func (t *Taker) with(task Task, watcher Watcher, do func(kind) error) error {
 		},
 	})
 }
+
+// notMountedError is a VM that is not where its datastore should be mounted.
+type notMountedError struct{ error }
+
+func (e *notMountedError) Unwrap() error { return e.error }
+func (e *notMountedError) Hint() string  { return "is the datastore mounted there?" }
 
 func single(result *capture.Result, err error) ([]*capture.Result, error) {
 	if result == nil {

@@ -80,7 +80,7 @@ func (h Host) Check() error {
 		return fmt.Errorf("port %d: want 1 to 65535", h.Port)
 	}
 	for name, dir := range h.Datastores {
-		if name == "" || strings.ContainsAny(name, "[]") || !filepath.IsAbs(dir) {
+		if name == "" || strings.ContainsAny(name, "[]\x00") || strings.ContainsRune(dir, 0) || !filepath.IsAbs(dir) {
 			return fmt.Errorf("datastore %q at %q: want a name without brackets and an absolute folder", name, dir)
 		}
 	}
@@ -96,13 +96,31 @@ func (h Host) Local(vm string) (string, error) {
 	}
 	dir, known := h.Datastores[name]
 	if !known {
-		names := slices.Sorted(maps.Keys(h.Datastores))
-		return "", fmt.Errorf("%s: where datastore %q is mounted is not known (known are: %s)", vm, name, strings.Join(names, ", "))
+		return "", &datastoreError{name, slices.Sorted(maps.Keys(h.Datastores))}
 	}
 	if rest = path.Clean("/" + rest)[1:]; rest == "" {
 		return "", fmt.Errorf("%s names a datastore, not a VM", vm)
 	}
 	return filepath.Join(dir, filepath.FromSlash(rest)), nil
+}
+
+// datastoreError is a datastore that no folder is known of.
+type datastoreError struct {
+	name  string
+	known []string
+}
+
+func (e *datastoreError) Error() string {
+	text := fmt.Sprintf("where datastore %q is mounted is not known", e.name)
+	if len(e.known) > 0 {
+		text += " (known are: " + strings.Join(e.known, ", ") + ")"
+	}
+	return text
+}
+
+// Hint names the flag and the key of a job file.
+func (e *datastoreError) Hint() string {
+	return "mount it on this machine and say where: --datastore NAME=FOLDER, or datastores in a job file"
 }
 
 // SplitDatastore takes "[ds1] web/web.vmx" apart.

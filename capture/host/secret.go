@@ -28,11 +28,14 @@ func (s Secret) Read() (string, error) {
 		return readPassword(s.File)
 	case s.Env != "":
 		process.HideVariable(s.Env)
-		password, set := os.LookupEnv(s.Env)
-		if !set {
+		switch password, set := os.LookupEnv(s.Env); {
+		case !set:
 			return "", fmt.Errorf("read password: the environment variable %s is not set", s.Env)
+		case password == "":
+			return "", fmt.Errorf("read password: the environment variable %s is empty", s.Env)
+		default:
+			return password, nil
 		}
-		return password, nil
 	}
 	return "", nil
 }
