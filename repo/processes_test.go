@@ -19,6 +19,7 @@ import (
 
 	"granary/repo"
 	"granary/repo/format"
+	"granary/repo/storage"
 )
 
 // The test binary run again with this set is one of several processes.
@@ -49,11 +50,13 @@ func process(ctx context.Context, role ...any) *exec.Cmd {
 // WRITERS MIB").
 func play(role []string) error {
 	ctx := context.Background()
-	options := small()
+	open := func() (*repo.Repo, error) { return repo.Open(ctx, role[1], small()) }
 	if role[0] == "fill" {
-		options = nil // as operators have it
+		open = func() (*repo.Repo, error) {
+			return repo.OpenStorage(ctx, slow{storage.OpenLocal(role[1])}, role[1], nil)
+		}
 	}
-	r, err := repo.Open(ctx, role[1], options)
+	r, err := open()
 	if err != nil {
 		return err
 	}

@@ -293,10 +293,17 @@ func (r *Repo) mergeIndex(ctx context.Context, tables []format.PackTable) (moved
 		spare.Close()
 		return false, err
 	}
-	r.log.Warn("the index is kept elsewhere until there is room for it", "folder", spare.Dir(), "err", err)
 	r.indexes.Lock()
-	r.index = spare
+	first := r.index == x // no other writer met the same
+	if first {
+		r.index = spare
+	}
 	r.indexes.Unlock()
+	if !first {
+		spare.Close()
+		return true, nil
+	}
+	r.log.Warn("the index is kept elsewhere until there is room for it", "folder", spare.Dir(), "err", err)
 	x.Close()
 	return true, nil
 }
