@@ -83,9 +83,8 @@ func (m *machine) act(before, after Step, say string, do func() error) error {
 // certain tells whether a call that failed changed nothing, now or later.
 func certain(err error) bool {
 	var snapshot *vmrun.SnapshotError
-	refused := errors.Is(err, vmrun.ErrPassword) || errors.Is(err, vmrun.ErrNotFound) || errors.Is(err, vmrun.ErrNoProgram)
 	if errors.As(err, &snapshot) {
-		return !snapshot.Made && (snapshot.Sure || refused)
+		return snapshot.Sure && !snapshot.Made
 	}
 	var export *vcb.Error
 	if errors.As(err, &export) {

@@ -94,6 +94,10 @@ func (l *loader) checkExport(node strict.Node, t *Task) {
 
 // checkPath refuses paths that could mean this or that.
 func (l *loader) checkPath(node strict.Node, vm string, h host.Host) {
+	if strings.ContainsRune(vm, 0) {
+		l.Refuse(node, "%q: no path holds a NUL", vm)
+		return
+	}
 	if _, _, named := host.SplitDatastore(vm); named {
 		if _, err := h.Local(vm); err != nil {
 			l.Refuse(node, "%v", err)

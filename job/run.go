@@ -127,7 +127,7 @@ func (c *run) all(ctx context.Context, tasks []Task, against error) []Outcome {
 	for _, i := range left {
 		now := c.Now()
 		outcomes[i] = Outcome{Task: tasks[i], VM: tasks[i].label(), Status: Skipped, Began: now, Ended: now,
-			Err: fmt.Errorf("it was not begun: %w", context.Cause(capturing))}
+			Err: fmt.Errorf("%s: it was not begun: %w", tasks[i].label(), context.Cause(capturing))}
 		c.tell(outcomes[i])
 	}
 	return outcomes
@@ -150,13 +150,13 @@ func (c *run) one(ctx context.Context, t Task) Outcome {
 	o := Outcome{Task: t, VM: t.label(), Began: c.Now()}
 	env := append(jobVariables(c.Job.Name, vmBefore), taskVariables(t, o.VM)...)
 	if err := t.Before.Run(ctx, env, c.Log); err != nil {
-		o.Status, o.Err = Skipped, fmt.Errorf("the before-script: %w", err)
+		o.Status, o.Err = Skipped, fmt.Errorf("%s: the before-script: %w", o.VM, err)
 	} else {
 		o = c.capture(ctx, o)
 	}
 	env = append(jobVariables(c.Job.Name, vmAfter), taskVariables(t, o.VM)...)
 	if err := t.After.Run(context.WithoutCancel(ctx), append(env, outcomeVariables(o)...), c.Log); err != nil {
-		o.spoil(fmt.Errorf("the after-script: %w", err))
+		o.spoil(fmt.Errorf("%s: the after-script: %w", o.VM, err))
 	}
 	// Last, as the after-script may bring something back that waits for it.
 	c.forget(ctx, &o)

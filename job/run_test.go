@@ -147,7 +147,7 @@ func TestFailingBeforeScriptSkipsTheVM(t *testing.T) {
 	s := h.run(t.Context())
 	h.ended(s, 3, Skipped, Captured)
 	h.wrote("job-before nightly", "vm-after a skipped/1", "vm-before b h", "vm-after b captured/0", "job-after partly/3 1 0 0 1")
-	if text := s.Outcomes[0].Err.Error(); text != "the before-script: run script /bin/sh: exit status 1: no room" {
+	if text := s.Outcomes[0].Err.Error(); text != "a: the before-script: run script /bin/sh: exit status 1: no room" {
 		t.Errorf("the reason is %q", text)
 	}
 }

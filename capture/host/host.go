@@ -81,7 +81,7 @@ func (h Host) Check() error {
 	}
 	for name, dir := range h.Datastores {
 		if name == "" || strings.ContainsAny(name, "[]\x00") || strings.ContainsRune(dir, 0) || !filepath.IsAbs(dir) {
-			return fmt.Errorf("datastore %q at %q: want a name without brackets and an absolute folder", name, dir)
+			return fmt.Errorf("datastore %q at %q: want a name without brackets or NUL and an absolute folder", name, dir)
 		}
 	}
 	return nil

@@ -67,8 +67,8 @@ func (c *Client) Snapshot(ctx context.Context, vmx, name string) error {
 		return nil
 	}
 	failed := &SnapshotError{Name: name, Sure: true, Err: err}
-	if k.begun == 0 || errors.Is(err, ErrNoProgram) {
-		return failed // it never ran
+	if k.begun == 0 || errors.Is(err, ErrNoProgram) || errors.Is(err, ErrPassword) || errors.Is(err, ErrNotFound) {
+		return failed // it never ran, or never opened the machine
 	}
 	names, lookErr := c.Snapshots(context.WithoutCancel(ctx), vmx)
 	if lookErr != nil {

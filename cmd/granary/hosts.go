@@ -23,7 +23,7 @@ func hostFlags() []cli.Flag {
 		&cli.StringFlag{Name: "user", Usage: "login to it as `USER`"},
 		&cli.StringFlag{Name: "host-password-file", EnvVars: []string{"GRANARY_HOST_PASSWORD_FILE"}, Usage: "`FILE` with that login's password; or GRANARY_HOST_PASSWORD"},
 		&cli.StringFlag{Name: "vm-password-file", EnvVars: []string{"GRANARY_VM_PASSWORD_FILE"}, Usage: "`FILE` with the password of encrypted VMs; or GRANARY_VM_PASSWORD"},
-		&cli.StringSliceFlag{Name: "datastore", Usage: "`NAME=FOLDER` where this machine has a datastore mounted; may be repeated"},
+		&cli.GenericFlag{Name: "datastore", Value: &texts{}, Usage: "`NAME=FOLDER` where this machine has a datastore mounted; may be repeated"},
 		&cli.DurationFlag{Name: "stop-timeout", Usage: "how long a guest may take to stop", Value: 3 * time.Minute},
 		&cli.StringSliceFlag{Name: "deadline", Usage: "`STEP=TIME`, of start, stop, stop-hard, suspend, snapshot, delete-snapshot, query, guest, export; may be repeated"},
 		&cli.StringFlag{Name: "vcbmounter", EnvVars: []string{"GRANARY_VCBMOUNTER"}, Usage: "the program `FILE`", DefaultText: "vcbMounter on the PATH"},
@@ -48,7 +48,7 @@ func hostOf(c *cli.Context) (host.Host, error) {
 			return h, usage("--%s %s: want %s", flag, value, strings.Join(known, ", "))
 		}
 	}
-	for _, text := range c.StringSlice("datastore") {
+	for _, text := range *c.Generic("datastore").(*texts) {
 		name, dir, ok := strings.Cut(text, "=")
 		if !ok {
 			return h, usage("--datastore %s: want NAME=FOLDER", text)
@@ -97,3 +97,10 @@ type hostFlagHint struct{ error }
 func (e hostFlagHint) Hint() string {
 	return "see granary capture --help: --driver, --vmrun-type, --host, --port, --datastore, --export-dir"
 }
+
+// texts are the values of a flag that is repeated, byte for byte: the library's
+// own takes away blanks.
+type texts []string
+
+func (t *texts) Set(value string) error { *t = append(*t, value); return nil }
+func (t *texts) String() string         { return strings.Join(*t, " ") }
