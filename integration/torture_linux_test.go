@@ -58,6 +58,7 @@ func TestKilledRun(t *testing.T) {
 			h.prove()
 		}
 		if t.Failed() {
+			logFailedCalls(t, h.vmware)
 			t.Fatalf("kill %d, after %v of granary run, with seed %d", kill, after, seed)
 		}
 	}
