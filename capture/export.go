@@ -225,6 +225,7 @@ func (e *export) take(ctx context.Context) (*repo.Generation, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.judge(plan)
 	for _, w := range plan.Warnings {
 		e.Log.Warn(w)
 	}
@@ -247,6 +248,25 @@ func (e *export) take(ctx context.Context) (*repo.Generation, error) {
 	}
 	e.Facts = facts
 	return e.commit(ctx, frozen)
+}
+
+// judge says what the disks are worth whose guest was suspended: vmrun does not
+// tell such a VM from one that is off, and the state that the guest would go on
+// from may be missing in the export.
+func (e *export) judge(plan *Plan) {
+	if e.preflight.State == Running && e.Quiesce != Suspend {
+		return // a state that lies in the folder is an old one
+	}
+	if e.preflight.State == Off && (plan.Suspended || plan.Stateless) {
+		e.preflight.State = Suspended
+	}
+	switch {
+	case plan.Suspended:
+		e.consistency = format.Suspended
+	case plan.Stateless, e.consistency == format.Suspended:
+		e.consistency = format.Crash
+		plan.Warnings = append(plan.Warnings, "the guest is suspended, and its state is not in the export: the exported disks start as after a power cut")
+	}
 }
 
 func (e *export) downNow() bool { return !e.machine.downSince.IsZero() }

@@ -32,8 +32,9 @@ type Plan struct {
 	WorkDir string
 	// Memory is the guest's, Capacity that of its disks, in bytes.
 	Memory, Capacity int64
-	// Suspended tells that the VM has a suspended state.
-	Suspended bool
+	// Suspended tells that the VM has a suspended state; Stateless, that the
+	// export of a suspended VM left that out.
+	Suspended, Stateless bool
 	// NotCovered names disks that a snapshot does not freeze.
 	NotCovered []string
 	// Warnings are for the operator; none keeps the VM from being captured.
@@ -89,6 +90,7 @@ type planner struct {
 	dir      string
 	config   *vmx.File
 	bySource map[string]int // index in plan.Files
+	export   bool           // what is not whole is refused
 }
 
 // NewPlan reads a VM's configuration and follows each disk: its descriptor,

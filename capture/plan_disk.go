@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"granary/capture/vcb"
 	"granary/capture/vmdk"
 	"granary/capture/vmx"
 	"granary/repo/format"
@@ -76,10 +77,27 @@ func (p *planner) extent(path string, d *vmdk.Descriptor, e vmdk.Extent) error {
 			return fmt.Errorf("extent of %s: %w", path, err)
 		}
 		if want := (e.Offset + e.Sectors) * vmdk.SectorSize; info.Size() < want {
+			if p.export {
+				return fmt.Errorf("%s has %d bytes, its descriptor says %d: %w", file, info.Size(), want, vcb.ErrIncomplete)
+			}
 			p.warn("%s has %d bytes, its descriptor says %d: the disk was damaged before this backup", file, info.Size(), want)
 		}
 	}
+	// The source's own damage is saved as it is; an export can be made again.
+	if p.export && (e.Type == "SPARSE" || e.Type == "VMFSSPARSE") {
+		if err := checkWhole(f); err != nil {
+			return fmt.Errorf("%s: %w: %w", file, err, vcb.ErrIncomplete)
+		}
+	}
 	return p.add(file, format.RoleDisk)
+}
+
+func checkWhole(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return vmdk.CheckWhole(f, info.Size())
 }
 
 // parent follows the hint to a child's parent; where a VM has been moved, the

@@ -12,9 +12,9 @@ import (
 )
 
 // NewExportPlan reads what vcbMounter wrote to a folder. It counts as whole only
-// with a catalog and every disk that the .vmx names; else the error is
-// vcb.ErrIncomplete, ErrMissing or another. Everything in the folder belongs to
-// it.
+// with a catalog and every disk that the .vmx names, to its end; else the error
+// is vcb.ErrIncomplete, ErrMissing or another. Everything in the folder belongs
+// to it.
 func NewExportPlan(dir string) (*Plan, error) {
 	catalog, err := vcb.ReadCatalog(dir)
 	if err != nil {
@@ -28,7 +28,7 @@ func NewExportPlan(dir string) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.plan.Origin = catalog.VMX()
+	p.plan.Origin, p.export = catalog.VMX(), true
 	if err := p.add(vmxPath, format.RoleConfig); err != nil {
 		return nil, err
 	}
@@ -73,9 +73,12 @@ func (p *planner) exported() error {
 		case !known:
 			role = format.RoleOther
 		}
+		p.plan.Suspended = p.plan.Suspended || strings.EqualFold(filepath.Ext(e.Name()), ".vmss")
 		if err := p.add(filepath.Join(p.dir, e.Name()), role); err != nil {
 			return err
 		}
 	}
+	state, _ := p.config.Get("checkpoint.vmState") // empty in all but suspended VMs
+	p.plan.Stateless = state != "" && !p.plan.Suspended
 	return nil
 }

@@ -88,7 +88,8 @@ func certain(err error) bool {
 	}
 	var export *vcb.Error
 	if errors.As(err, &export) {
-		return errors.Is(err, vcb.ErrLeftover) || errors.Is(err, vcb.ErrNotFound) || errors.Is(err, vcb.ErrLogin) || errors.Is(err, vcb.ErrNoProgram)
+		// Not ErrLogin: a login may expire in the middle.
+		return errors.Is(err, vcb.ErrLeftover) || errors.Is(err, vcb.ErrNotFound) || errors.Is(err, vcb.ErrNoProgram)
 	}
 	return !errors.Is(err, vmrun.ErrTimeout) && !errors.Is(err, vmrun.ErrCanceled)
 }

@@ -27,8 +27,6 @@ type tableGroup struct {
 	rule   func(tableGroup, tableCase) want
 }
 
-var hotFlags = []string{"--freeze", "/sbin/freeze", "--thaw", "/sbin/thaw", "--guest-user", "root"}
-
 // Outputs that are not so.
 var (
 	nothing    = []string{""}

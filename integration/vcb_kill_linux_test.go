@@ -2,7 +2,6 @@ package integration
 
 import (
 	"bytes"
-	"fmt"
 	"math/rand/v2"
 	"syscall"
 	"testing"
@@ -144,7 +143,7 @@ func TestExportKilledAtAnyMoment(t *testing.T) {
 				h.exported(h.must(h.arguments("name:web")...))
 				h.asFound()
 				if t.Failed() {
-					t.Fatal(fmt.Sprintf("kill %d", i))
+					t.Fatalf("kill %d", i)
 				}
 			}
 			h.must("check", "--read-data")

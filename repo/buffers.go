@@ -26,8 +26,6 @@ type loan[T any] struct {
 	home   chan T
 }
 
-func (l loan[T]) giveBack() { l.home <- l.buffer }
-
 // borrow waits for a buffer.
 func (b buffers[T]) borrow(ctx context.Context) (loan[T], error) {
 	select {

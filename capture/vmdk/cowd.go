@@ -5,6 +5,7 @@ import "encoding/binary"
 const (
 	cowdMagic      = "COWD"
 	cowdHeaderSize = 2048
+	cowdGTEs       = 4096 // entries in a grain table
 )
 
 // COWDHeader is the header of ESX's copy-on-write extent, magic COWD, the type

@@ -3,7 +3,8 @@
 // Start with [ReadDescriptor] for a file, or [ParseDescriptor] for bytes at
 // hand; both give a [Descriptor], which lists the [Extent] files that hold the
 // disk's data. [ParseSparseHeader] and [ParseCOWDHeader] read the headers of
-// the two sparse kinds of them.
+// the two sparse kinds of them, and [CheckWhole] tells whether the file of one
+// was cut short.
 //
 // What it promises:
 //   - it only reads, and no more than it needs: one small read tells what a

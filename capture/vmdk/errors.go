@@ -16,4 +16,8 @@ var (
 	// ErrBadHeader means that the header of a sparse extent is truncated,
 	// damaged, or of a version not known here.
 	ErrBadHeader = errors.New("bad extent header")
+
+	// ErrTruncated means that an extent's file ends before what its tables
+	// name.
+	ErrTruncated = errors.New("extent is truncated")
 )
