@@ -35,6 +35,8 @@ var (
 	// ErrInterrupted means that an interrupted capture of the VM has to be put
 	// right first, by Recover.
 	ErrInterrupted = errors.New("an interrupted capture has to be put right first")
+	// ErrOtherVM means that vcbMounter exported another VM than vmrun stops.
+	ErrOtherVM = errors.New("another virtual machine was exported")
 	// ErrName means that the name is taken by another VM.
 	ErrName = errors.New("another virtual machine has this name")
 )
@@ -43,6 +45,8 @@ var (
 func Hint(err error) string {
 	var hinted interface{ Hint() string }
 	switch {
+	case errors.Is(err, vcb.ErrLeftover):
+		return "another backup of the VM may be at work; if none is, delete it with --delete-vcb-snapshot"
 	case errors.As(err, &hinted) && hinted.Hint() != "":
 		return hinted.Hint()
 	case errors.Is(err, ErrRaw):
@@ -53,8 +57,8 @@ func Hint(err error) string {
 		return "is it the right .vmx file? granary looks for lines like scsi0:0.fileName"
 	case errors.Is(err, ErrName):
 		return "choose another name with --name"
-	case errors.Is(err, vcb.ErrLeftover):
-		return "another backup of the VM may be at work; if none is, delete it with --delete-vcb-snapshot"
+	case errors.Is(err, ErrOtherVM):
+		return "name the same VM for both: as vcbMounter's -a wants it, and with --vmx as vmrun does"
 	case errors.Is(err, ErrNoMembers):
 		return "name the team's VMs one by one"
 	case errors.Is(err, ErrInterrupted):

@@ -5,23 +5,25 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
-	"slices"
+	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"golang.org/x/sync/errgroup"
 
 	"granary/capture/vcb"
 	"granary/repo"
 	"granary/repo/format"
-	"granary/repo/storage"
 )
 
 // Exporter copies the disks of a VM, frozen by a snapshot of its own, to a
 // folder that it makes; vcb.Client is one.
 type Exporter interface {
 	Version(ctx context.Context) (string, error)
+	// Find returns t by its reference, which means it when it is off, too. It
+	// returns vcb.ErrNotFound, or vcb.ErrCannotTell where nobody knows.
+	Find(ctx context.Context, t vcb.Target) (vcb.Target, error)
 	// Leftover tells whether a snapshot of an earlier export is in the way. It
 	// returns vcb.ErrCannotTell where that cannot be found out.
 	Leftover(ctx context.Context, t vcb.Target) (bool, error)
@@ -43,6 +45,9 @@ type ExportRequest struct {
 	Folder string
 	// DeleteLeftover deletes a snapshot that an earlier export left.
 	DeleteLeftover bool
+	// SnapshotDeadline is how long a stopped guest waits for the export's
+	// snapshot with StopSnapshot, 10 minutes if 0.
+	SnapshotDeadline time.Duration
 }
 
 // export is the capture of one VM by way of an export.
@@ -52,10 +57,14 @@ type export struct {
 	exporter Exporter
 	folder   string
 	dir      string // the export's own, in folder
+	patience time.Duration
 }
 
 func newExport(r *repo.Repo, req ExportRequest) *export {
-	e := &export{run: newRun(r, req.Request), target: req.Target, exporter: req.Exporter, folder: req.Folder}
+	e := &export{run: newRun(r, req.Request), target: req.Target, exporter: req.Exporter, folder: req.Folder, patience: req.SnapshotDeadline}
+	if e.patience == 0 {
+		e.patience = 10 * time.Minute
+	}
 	e.dir = filepath.Join(req.Folder, "granary-"+format.NewSessionID().String())
 	e.machine.exporter, e.machine.target, e.machine.deleteLeftover = req.Exporter, req.Target, req.DeleteLeftover
 	return e
@@ -108,95 +117,6 @@ func CaptureExport(ctx context.Context, r *repo.Repo, req ExportRequest) (*Resul
 // key names the VM among the journals of this host.
 func (e *export) key() string { return "vcb " + e.DriverFacts["address"] + " " + e.target.String() }
 
-func (e *export) inspect(ctx context.Context) {
-	f := &Preflight{Free: -1}
-	e.preflight = f
-	problem := func(err error) bool {
-		if err != nil {
-			f.Problems = append(f.Problems, err)
-		}
-		return err != nil
-	}
-	if e.Hypervisor == nil && e.Quiesce != Snapshot {
-		problem(fmt.Errorf("--quiesce %s needs to know the VM as vmrun does: name its .vmx, as [datastore] dir/x.vmx, or use --quiesce snapshot", e.Quiesce))
-		return
-	}
-	var err error
-	if problem(f.version(ctx, e.exporter)) {
-		return
-	}
-	if problem(e.lock()) {
-		return
-	}
-	problem(e.room(ctx))
-	if e.Hypervisor != nil {
-		if f.State, err = e.state(ctx); problem(err) {
-			return
-		}
-	}
-	left, err := e.machine.leftover(ctx)
-	if problem(err) || !left {
-		return
-	}
-	if !e.machine.deleteLeftover {
-		problem(vcb.ErrLeftover)
-	}
-}
-
-func (e *export) lock() (err error) {
-	if e.machine.journal, err = lockVM(e.StateDir, e.key()); err != nil {
-		return fmt.Errorf("%s: %w", e.target, err)
-	}
-	if e.machine.journal.pending() {
-		return fmt.Errorf("%s: %w", e.target, ErrInterrupted)
-	}
-	return nil
-}
-
-func (e *export) state(ctx context.Context) (State, error) {
-	running, err := e.Hypervisor.Running(ctx, e.VMX)
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("ask whether the VM runs: %w", err)
-	case running && e.Quiesce == None:
-		return Running, &runningError{"vmrun lists it", "stop it first, or choose another --quiesce"}
-	case running:
-		return Running, nil
-	}
-	return Off, nil
-}
-
-// room compares what the newest generation's disks need with what the folder
-// for exports has.
-func (e *export) room(ctx context.Context) (err error) {
-	f := e.preflight
-	if f.Free, err = storage.Free(e.folder); err != nil {
-		return fmt.Errorf("the folder for exports: %w", err)
-	}
-	list, err := e.repo.Generations(ctx)
-	if err != nil {
-		return err
-	}
-	for _, g := range slices.Backward(list.Generations) {
-		if g.Fact("vcb.target") == e.target.String() && g.Fact("vcb.host") == e.DriverFacts["address"] {
-			f.Parent = g
-			break
-		}
-	}
-	if f.Parent == nil {
-		f.Warnings = append(f.Warnings, fmt.Sprintf("how much room the export needs in %s is not known before the first (%s are free there)",
-			e.folder, humanize.IBytes(uint64(f.Free))))
-		return nil
-	}
-	for i := range f.Parent.Files {
-		f.Wanted += f.Parent.Files[i].Allocated
-	}
-	if f.Free < f.Wanted {
-		return &roomError{fmt.Sprintf("%s has room for %s; the last export had %s", e.folder, humanize.IBytes(uint64(f.Free)), humanize.IBytes(uint64(f.Wanted)))}
-	}
-	return nil
-}
-
 func (e *export) begin() error {
 	host, err := os.Hostname()
 	if err != nil {
@@ -223,6 +143,9 @@ func (e *export) take(ctx context.Context) (*repo.Generation, error) {
 	}
 	plan, err := NewExportPlan(e.dir)
 	if err != nil {
+		return nil, err
+	}
+	if err := e.same(plan); err != nil {
 		return nil, err
 	}
 	e.judge(plan)
@@ -292,31 +215,91 @@ func (e *export) quiesce(ctx context.Context) (err error) {
 	return err
 }
 
+// same refuses the export of a VM that is not the one that vmrun knows by VMX.
+// A datastore may have one name on a host and another in vCenter; where the paths
+// in it cannot be told, both are believed.
+func (e *export) same(plan *Plan) error {
+	stopped, exported := pathInDatastore(e.VMX), pathInDatastore(plan.Origin)
+	if e.Hypervisor == nil || stopped == "" || exported == "" || stopped == exported {
+		return nil
+	}
+	return fmt.Errorf("vcbMounter exported %s, while %s was looked after: %w", plan.Origin, e.VMX, ErrOtherVM)
+}
+
+// pathInDatastore returns what follows the datastore in "[ds] dir/vm.vmx", and
+// in the path that ESX itself has for it; "" for any other.
+func pathInDatastore(vmx string) string {
+	if rest, ok := strings.CutPrefix(vmx, "["); ok {
+		_, rest, _ = strings.Cut(rest, "]")
+		return strings.TrimLeft(path.Clean(rest), " /")
+	}
+	if rest, ok := strings.CutPrefix(vmx, "/vmfs/volumes/"); ok {
+		_, rest, _ = strings.Cut(rest, "/")
+		return path.Clean(rest)
+	}
+	return ""
+}
+
+// stillDown looks whether somebody has started the guest that was to be down
+// when its disks were frozen: then the generation claims no more than it holds.
+func (e *export) stillDown(ctx context.Context) {
+	running, err := e.Hypervisor.Running(ctx, e.VMX)
+	switch {
+	case err != nil:
+		e.Log.Warn("whether somebody started the guest before its disks were frozen is not known; it is recorded as crash-consistent", "err", err)
+	case running:
+		e.Log.Warn("somebody started the guest, perhaps before its disks were frozen; it is recorded as crash-consistent")
+	default:
+		return
+	}
+	e.consistency = format.Crash
+}
+
 // exportNow exports the VM. With StopSnapshot a guest that was stopped is
 // started once the export's snapshot exists; with the others that were brought
 // down, once the export is whole.
 func (e *export) exportNow(ctx context.Context) error {
-	if !e.downNow() {
-		return e.machine.export(ctx)
+	if e.Quiesce == StopSnapshot && e.downNow() {
+		return e.exportBeside(ctx)
 	}
-	if e.Quiesce != StopSnapshot {
-		if err := e.machine.export(ctx); err != nil {
-			return err
-		}
+	if err := e.machine.export(ctx); err != nil {
+		return err
+	}
+	if e.downNow() || e.preflight.State == Off {
+		e.stillDown(ctx)
+	}
+	if e.downNow() {
 		e.startAgain(ctx)
-		return nil
 	}
+	return nil
+}
+
+// exportBeside exports a VM whose guest is down, and starts it meanwhile.
+func (e *export) exportBeside(ctx context.Context) error {
+	exporting, abandon := context.WithCancel(ctx)
+	defer abandon()
 	var both errgroup.Group
 	ended := make(chan struct{})
 	both.Go(func() error {
 		defer close(ended)
-		return e.machine.export(ctx)
+		return e.machine.export(exporting)
 	})
-	if e.machine.awaitExportSnapshot(ctx, ended) {
+	waiting, stop := context.WithTimeout(ctx, e.patience)
+	defer stop()
+	there := e.machine.awaitExportSnapshot(waiting, ended)
+	late := !there && waiting.Err() != nil && ctx.Err() == nil
+	if there {
+		e.stillDown(ctx)
 		e.startAgain(ctx)
+	} else if late {
+		abandon()
 	}
 	err := both.Wait()
+	if err != nil && late {
+		return fmt.Errorf("export: its snapshot %s was not there after %s: %w", vcb.LeftoverSnapshot, e.patience, err)
+	}
 	if err == nil && e.downNow() {
+		e.stillDown(ctx)
 		e.startAgain(ctx)
 	}
 	return err

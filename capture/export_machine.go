@@ -29,7 +29,7 @@ func (m *machine) export(ctx context.Context) error {
 const snapshotPoll = 250 * time.Millisecond
 
 // awaitExportSnapshot returns true once the export's snapshot exists, and false
-// if the export has ended before.
+// if the export or ctx has ended before.
 func (m *machine) awaitExportSnapshot(ctx context.Context, ended <-chan struct{}) bool {
 	m.step("waiting for the export's snapshot")
 	for {
@@ -43,13 +43,15 @@ func (m *machine) awaitExportSnapshot(ctx context.Context, ended <-chan struct{}
 		select {
 		case <-ended:
 			return false
+		case <-ctx.Done():
+			return false
 		case <-time.After(snapshotPoll):
 		}
 	}
 }
 
 // leftover tells whether a snapshot of an export is there. Where nobody can
-// tell, there is none to speak of.
+// tell, there is none to speak of, unless the operator asked for it.
 func (m *machine) leftover(ctx context.Context) (bool, error) {
 	if m.hv != nil {
 		names, err := m.hv.Snapshots(ctx, m.vmx)
@@ -59,8 +61,11 @@ func (m *machine) leftover(ctx context.Context) (bool, error) {
 		return slices.Contains(names, vcb.LeftoverSnapshot), nil
 	}
 	left, err := m.exporter.Leftover(ctx, m.target)
-	if errors.Is(err, vcb.ErrCannotTell) {
-		m.log.Debug("whether a snapshot of an earlier export is there cannot be told", "err", err)
+	if errors.Is(err, vcb.ErrCannotTell) && !m.deleteLeftover {
+		if m.journal.has(stepExport) && !m.journal.has(stepExported) {
+			m.log.Warn("whether the export left its snapshot cannot be told: look for it in the host's snapshot manager, and delete it there",
+				"snapshot", vcb.LeftoverSnapshot, "err", err)
+		}
 		return false, nil
 	}
 	if err != nil {

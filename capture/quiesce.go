@@ -126,8 +126,29 @@ func (m *machine) snapshot(ctx context.Context) error {
 	err := m.act(stepSnapshot, stepSnapshotted, "taking a snapshot", func() error {
 		return m.hv.Snapshot(ctx, m.vmx, m.journal.intent.Snapshot)
 	})
+	if err == nil {
+		err = m.seesSnapshot(ctx)
+	}
 	if err != nil {
 		return fmt.Errorf("snapshot: %w", err)
+	}
+	return nil
+}
+
+// seesSnapshot looks whether the snapshot is there: vmrun can report success
+// where there is none, and the disks would be read while the guest writes. The
+// VM's own list tells at once; vmrun is asked where that does not.
+func (m *machine) seesSnapshot(ctx context.Context) error {
+	name := m.journal.intent.Snapshot
+	if list, err := readSnapshots(m.vmx); err == nil && list != nil && slices.Contains(snapshotNames(list), name) {
+		return nil
+	}
+	names, err := m.hv.Snapshots(ctx, m.vmx)
+	if err != nil {
+		return fmt.Errorf("look whether it was taken: %w", err)
+	}
+	if !slices.Contains(names, name) {
+		return fmt.Errorf("vmrun reported success, but %s is not among the VM's snapshots", name)
 	}
 	return nil
 }

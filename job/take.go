@@ -215,7 +215,8 @@ func (t *Taker) request(task Task, watcher Watcher) (capture.Request, error) {
 }
 
 func (t *Taker) exportRequest(task Task, req capture.Request) (capture.ExportRequest, error) {
-	export := capture.ExportRequest{Request: req, Folder: task.Host.ExportDir, DeleteLeftover: task.DeleteVCBSnapshot}
+	export := capture.ExportRequest{Request: req, Folder: task.Host.ExportDir, DeleteLeftover: task.DeleteVCBSnapshot,
+		SnapshotDeadline: task.Host.Deadlines.Snapshot}
 	export.VMX = task.VMX
 	var err error
 	if export.Target, err = vcb.ParseTarget(task.VM); err != nil {

@@ -20,19 +20,20 @@ type Deadlines struct {
 	Query          time.Duration `yaml:"query"`
 	Guest          time.Duration `yaml:"guest"`  // a program in the guest
 	Export         time.Duration `yaml:"export"` // vcbMounter
+	Unmount        time.Duration `yaml:"unmount"`
 }
 
 // named are the deadlines by the names that people give them.
 func (d *Deadlines) named() map[string]*time.Duration {
 	return map[string]*time.Duration{"start": &d.Start, "stop": &d.Stop, "stop-hard": &d.StopHard, "suspend": &d.Suspend,
-		"snapshot": &d.Snapshot, "delete-snapshot": &d.DeleteSnapshot, "query": &d.Query, "guest": &d.Guest, "export": &d.Export}
+		"snapshot": &d.Snapshot, "delete-snapshot": &d.DeleteSnapshot, "query": &d.Query, "guest": &d.Guest, "export": &d.Export, "unmount": &d.Unmount}
 }
 
 // Set sets a deadline by its name.
 func (d *Deadlines) Set(name, value string) error {
 	to, known := d.named()[name]
 	if !known {
-		return fmt.Errorf("there is no deadline %q: want start, stop, stop-hard, suspend, snapshot, delete-snapshot, query, guest or export", name)
+		return fmt.Errorf("there is no deadline %q: want start, stop, stop-hard, suspend, snapshot, delete-snapshot, query, guest, export or unmount", name)
 	}
 	t, err := time.ParseDuration(value)
 	if err != nil || t <= 0 {
@@ -58,5 +59,5 @@ func (d Deadlines) vmrun() vmrun.Timeouts {
 }
 
 func (d Deadlines) vcb() vcb.Timeouts {
-	return vcb.Timeouts{Export: d.Export, DeleteSnapshot: d.DeleteSnapshot, Query: d.Query}
+	return vcb.Timeouts{Export: d.Export, Unmount: d.Unmount, DeleteSnapshot: d.DeleteSnapshot, Query: d.Query}
 }

@@ -10,6 +10,21 @@ import (
 	"strings"
 )
 
+// Find returns the one machine that t means by its reference, which goes on to
+// mean it when it is off. It asks vcbVmName; where that is not, the error is
+// ErrCannotTell, and ErrNotFound where t means none or several.
+func (c *Client) Find(ctx context.Context, t Target) (Target, error) {
+	finder := &call{c: c, program: nameFinder, verb: verbFind, target: t.String()}
+	if err := t.check(); err != nil {
+		return Target{}, finder.refuse(nil, "%v", err)
+	}
+	moref, err := finder.moref(ctx, t)
+	if err != nil {
+		return Target{}, err
+	}
+	return Target{Kind: ByMoRef, Value: moref[len("moref:"):]}, nil
+}
+
 // Leftover reports whether t has the snapshot LeftoverSnapshot: of an export
 // that was cut short, and then it blocks the next one, or of one under way. It
 // asks vcbVmName and vcbSnapshot, both beside vcbMounter; where they are not,

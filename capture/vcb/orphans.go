@@ -20,37 +20,45 @@ func Orphans(dir, program string) ([]int, error) {
 	return pids, nil
 }
 
-// WaitOrphans waits until no vcbMounter works on the export directory dir any
-// more. Only ctx bounds it; the error then names the processes.
-func (c *Client) WaitOrphans(ctx context.Context, dir string) error {
-	return c.waitGone(ctx, dir, "-r", "-U")
-}
-
 // EndOrphans ends the vcbMounter that still exports to dir, politely at first,
 // and waits until it is gone: an export only reads. Its snapshot may stay, see
-// [Client.Leftover]. One that unmounts is waited for. Only on Linux are there
-// any to end.
+// [Client.Leftover]. One that unmounts is ended only where it takes longer than
+// Timeouts.Unmount. Only on Linux are there any to end.
 func (c *Client) EndOrphans(ctx context.Context, dir string) error {
+	if err := c.end(ctx, dir, "-r"); err != nil {
+		return err
+	}
+	patience, cancel := context.WithTimeout(ctx, c.Timeouts.withDefaults().Unmount)
+	err := c.waitGone(patience, dir, "-U")
+	cancel()
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	return c.end(ctx, dir, "-U")
+}
+
+// end ends what works on dir with that flag.
+func (c *Client) end(ctx context.Context, dir, flag string) error {
 	for _, hard := range []bool{false, true} {
-		pids, err := orphans(dir, c.Program, "-r")
+		pids, err := orphans(dir, c.Program, flag)
 		if err != nil {
 			return fmt.Errorf("look for vcbMounter processes: %w", err)
 		}
 		if len(pids) == 0 {
-			break
+			return nil
 		}
 		c.log().Warn("ending a vcbMounter that an earlier granary left", "dir", dir, "pids", pids, "kill", hard)
 		for _, pid := range pids {
 			endGroup(pid, hard)
 		}
 		patience, cancel := context.WithTimeout(ctx, c.pace.withDefaults().grace)
-		err = c.waitGone(patience, dir, "-r")
+		err = c.waitGone(patience, dir, flag)
 		cancel()
 		if err != nil && (hard || ctx.Err() != nil) {
 			return err
 		}
 	}
-	return c.WaitOrphans(ctx, dir)
+	return nil
 }
 
 // waitGone waits until no vcbMounter with one of flags works on dir.

@@ -25,7 +25,7 @@ func hostFlags() []cli.Flag {
 		&cli.StringFlag{Name: "vm-password-file", EnvVars: []string{"GRANARY_VM_PASSWORD_FILE"}, Usage: "`FILE` with the password of encrypted VMs; or GRANARY_VM_PASSWORD"},
 		&cli.GenericFlag{Name: "datastore", Value: &texts{}, Usage: "`NAME=FOLDER` where this machine has a datastore mounted; may be repeated"},
 		&cli.DurationFlag{Name: "stop-timeout", Usage: "how long a guest may take to stop", Value: 3 * time.Minute},
-		&cli.StringSliceFlag{Name: "deadline", Usage: "`STEP=TIME`, of start, stop, stop-hard, suspend, snapshot, delete-snapshot, query, guest, export; may be repeated"},
+		&cli.StringSliceFlag{Name: "deadline", Usage: "`STEP=TIME`, of start, stop, stop-hard, suspend, snapshot, delete-snapshot, query, guest, export, unmount; may be repeated"},
 		&cli.StringFlag{Name: "vcbmounter", EnvVars: []string{"GRANARY_VCBMOUNTER"}, Usage: "the program `FILE`", DefaultText: "vcbMounter on the PATH"},
 		&cli.StringFlag{Name: "mode", Usage: "vcbMounter's `MODE` (-m): san, nbd, nbdssl, hotadd, cos"},
 		&cli.StringFlag{Name: "export-dir", EnvVars: []string{"GRANARY_EXPORT_DIR"}, Usage: "`FOLDER` where vcbMounter's exports are made and removed"},

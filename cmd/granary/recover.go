@@ -88,8 +88,17 @@ func (p *program) printRecovered(c *cli.Context, r capture.Recovered) {
 		}
 		_ = p.printJSON(event)
 	} else if r.Err == nil && !c.Bool("quiet") {
-		fmt.Fprintf(p.stdout, "%s: brought back, %s as it was found; its capture began %s\n", oneLine(r.VMX), r.Found, r.Began.Local().Format(time.DateTime))
+		fmt.Fprintf(p.stdout, "%s: brought back, %sas it was found; its capture began %s\n", oneLine(r.VMX), stateWord(r), r.Began.Local().Format(time.DateTime))
 	}
+}
+
+// stateWord is how a VM was found, with a blank, or empty where nobody could
+// tell.
+func stateWord(r capture.Recovered) string {
+	if r.Found == "" {
+		return ""
+	}
+	return string(r.Found) + " "
 }
 
 // recoverFirst puts right what interrupted captures left, before new ones.
@@ -105,7 +114,7 @@ func (p *program) recoverFirst(c *cli.Context) error {
 			errs = append(errs, r.Err)
 			p.report(fmt.Errorf("recover %s: %w", r.VMX, r.Err))
 		} else if !c.Bool("quiet") {
-			fmt.Fprintf(p.stderr, "granary: %s: brought back to %s after an interrupted capture\n", oneLine(r.VMX), r.Found)
+			fmt.Fprintf(p.stderr, "granary: %s: brought back, %sas it was before an interrupted capture\n", oneLine(r.VMX), stateWord(r))
 		}
 	}
 	if c.Context.Err() != nil {
