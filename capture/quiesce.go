@@ -225,18 +225,32 @@ func (m *machine) runAgain(ctx context.Context) error {
 	}
 	var err error
 	for range startTries {
-		var running bool
-		if running, err = m.hv.Running(ctx, m.vmx); err == nil && running {
+		if err = m.startUnlessRunning(ctx); err == nil {
 			return nil
-		}
-		if err == nil {
-			if err = m.start(ctx); err == nil {
-				return nil
-			}
 		}
 		m.log.Warn("the guest does not run again yet", "vmx", m.vmx, "err", err)
 	}
 	return err
+}
+
+// startUnlessRunning believes what it sees: vmrun can report success, or that
+// the VM runs already, where it does not, and a failure where it does.
+func (m *machine) startUnlessRunning(ctx context.Context) error {
+	running, err := m.hv.Running(ctx, m.vmx)
+	if err != nil || running {
+		return err
+	}
+	started := m.start(ctx)
+	running, err = m.hv.Running(ctx, m.vmx)
+	switch {
+	case err == nil && running:
+		return nil
+	case started != nil:
+		return started
+	case err != nil:
+		return err
+	}
+	return errors.New("vmrun reported that the guest started, but does not list it")
 }
 
 // settlePoll is how often a VM is looked at that may stop any moment.
@@ -310,6 +324,12 @@ func (m *machine) deleteOurs(ctx context.Context) error {
 	err = m.act(stepDelete, stepDeleted, "merging the snapshot", func() error { return m.hv.DeleteSnapshot(ctx, m.vmx, name) })
 	if err != nil && !errors.Is(err, vmrun.ErrNoSnapshot) {
 		return fmt.Errorf("delete the snapshot %s: %w", name, err)
+	}
+	if there, err = ours(); err != nil {
+		return fmt.Errorf("look whether the snapshot %s was deleted: %w", name, err)
+	}
+	if there {
+		return fmt.Errorf("delete the snapshot %s: vmrun reported that it is gone, but lists it", name)
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ type want struct {
 	says        []string // parts of the line with the error; empty if that is not fixed
 	hint        string   // part of the hint behind it; empty for none
 	recovers    bool     // the hint ends with granary recover
-	warns       string   // part of a warning
+	warns       []string // parts of a warning
 	journal     bool     // waits for granary recover
 }
 
@@ -44,7 +44,7 @@ var consistencies = map[string]string{"stop-snapshot": "clean", "stop": "clean",
 func ruleVersion(g tableGroup, c tableCase) want {
 	w := fine(g.consistency())
 	if !c.succeeds() {
-		w.warns = "the program's version is unknown: vmrun version: " + c.words
+		w.warns = []string{"the program's version is unknown: vmrun version: ", c.words}
 	}
 	return w
 }
@@ -85,7 +85,7 @@ func ruleHardStop(g tableGroup, c tableCase) want {
 	w := ruleStop(g, c)
 	if w.status != 0 && !c.always && c.text != notPoweredOn {
 		w = fine("crash")
-		w.warns = "it is stopped hard, as asked for"
+		w.warns = []string{"it is stopped hard, as asked for"}
 	}
 	return w
 }

@@ -67,10 +67,15 @@ func (c *Client) Snapshot(ctx context.Context, vmx, name string) error {
 		return nil
 	}
 	failed := &SnapshotError{Name: name, Sure: true, Err: err}
-	if k.begun == 0 || errors.Is(err, ErrNoProgram) || errors.Is(err, ErrPassword) || errors.Is(err, ErrNotFound) {
-		return failed // it never ran, or never opened the machine
+	if k.begun == 0 || errors.Is(err, ErrNoProgram) {
+		return failed // it never ran
 	}
 	names, lookErr := c.Snapshots(context.WithoutCancel(ctx), vmx)
+	for _, closed := range []error{ErrPassword, ErrNotFound} {
+		if errors.Is(err, closed) && errors.Is(lookErr, closed) {
+			return failed // it never opened the machine
+		}
+	}
 	if lookErr != nil {
 		c.log().Warn("vmrun cannot tell whether the snapshot exists", "vmx", vmx, "snapshot", name, "err", lookErr)
 		failed.Sure = false

@@ -23,6 +23,9 @@ func TestSnapshot(t *testing.T) {
 		{"independent disks", fails("Cannot take a snapshot with independent disks"), snapshots(), ErrIndependentDisks, false, true},
 		{"hung and there", step{Hang: true}, snapshots("granary-1"), ErrTimeout, true, true},
 		{"hung and not there yet", step{Hang: true}, snapshots("granary-11"), ErrTimeout, false, false},
+		{"not opened", fails("Incorrect password"), fails("Incorrect password"), ErrPassword, false, true},
+		{"not opened, it says", fails("Incorrect password"), snapshots("granary-1"), ErrPassword, true, true},
+		{"not found", fails("The virtual machine cannot be found"), fails("The virtual machine cannot be found"), ErrNotFound, false, true},
 		{"no look", fails("Unknown error"), fails("Insufficient permissions"), errAny, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -39,9 +39,15 @@ func (c *call) powerOn(m *machine.Machine) error {
 	if err := m.RemoveStaleLocks(); err != nil {
 		return err
 	}
-	if err := c.vm.spawn(c.lock, func() error { return c.strike(Midway) }); err != nil {
-		return err
-	}
+	return c.vm.spawn(c.lock, func() error {
+		// The machine's own process takes the state away: it does not matter
+		// to it what becomes of vmrun.
+		return errors.Join(c.resumed(m, suspended), c.strike(Midway))
+	})
+}
+
+// resumed forgets the state that a guest has gone on from.
+func (c *call) resumed(m *machine.Machine, suspended string) error {
 	if suspended == "" {
 		return nil
 	}
