@@ -9,11 +9,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"unicode/utf8"
 
-	"granary/integration/guest"
 	"granary/integration/lab"
 	"granary/integration/standin"
 )
@@ -358,139 +356,6 @@ func (h *hostileHouse) killedAndRecovered(vm *lab.VM) {
 	}
 }
 
-// Datastores have names, too. These reach vmrun, the journal and the scripts as
-// they are.
-func TestHostileDatastores(t *testing.T) {
-	w := newWorld(t)
-	w.env = append(w.env, "CANARY="+w.path("canary"), "VICTIM="+w.path("victim"), "GRANARY_HOST_PASSWORD=secret", "TOLD="+w.path("told"))
-	stores := hostileStores(w)
-	host := standin.RemoteHost{Type: "esx", User: "root", Password: "secret", Datastores: stores}
-	if err := w.vmware.Configure(standin.Settings{Pause: "1ms", Cache: guest.Unsafe, Hosts: map[string]standin.RemoteHost{"esx1": host}}); err != nil {
-		t.Fatal(err)
-	}
-	var folders, vms strings.Builder
-	capture := []string{"--vmrun-type", "esx", "--host", "esx1", "--user", "root"}
-	for name, dir := range stores {
-		if !strings.Contains(name, "=") { // NAME=FOLDER cannot say it, the job file can
-			capture = append(capture, "--datastore", name+"="+dir)
-		}
-	}
-	for i, name := range slices.Sorted(maps.Keys(stores)) {
-		vm, err := lab.MakeVM(t.Context(), lab.Spec{Dir: filepath.Join(stores[name], "web"), Name: "web", DiskSize: 48 << 20})
-		if err != nil {
-			t.Fatal(err)
-		}
-		inStore, as, method := "["+name+"] web/web.vmx", fmt.Sprintf("vm%d", i), methods[i%4]
-		w.tool("vmrun", "-T", "esx", "-h", "esx1", "-u", "root", "-p", "secret", "start", inStore, "nogui")
-		fmt.Fprintf(&folders, "%s: %s, ", yamlText(name), yamlText(stores[name]))
-		fmt.Fprintf(&vms, "      - {vm: %s, name: %s, quiesce: %s}\n", yamlText(inStore), as, method)
-		if strings.Contains(name, "=") {
-			continue
-		}
-		t.Run(fmt.Sprintf("%q, %s", name, method), func(t *testing.T) {
-			w := w.on(t)
-			c := w.capture(append(capture, "--quiesce", method, "--name", as, inStore)...)
-			w.runsWithoutOurs(vm.VMX)
-			w.must("restore", c.VM, "--to", w.path("restored", c.VM))
-			w.onePointInTime(w.path("restored", c.VM, "web.vmx"))
-		})
-	}
-	jobs := "hosts: {esx: {type: esx, address: esx1, user: root, password-env: GRANARY_HOST_PASSWORD, datastores: {" + folders.String() + "}}}\n" +
-		"jobs:\n  all:\n    host: esx\n    vm-after: printf '%s\\0' \"$GRANARY_VMX\" >>\"$TOLD\"\n    vms:\n" + vms.String()
-	if err := os.WriteFile(w.path("jobs.yaml"), []byte(jobs), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	w.killedJobIsRecovered(stores)
-	w.must("run", "--config", w.path("jobs.yaml"))
-	told, err := os.ReadFile(w.path("told"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name := range stores {
-		if n := strings.Count(string(told), "["+name+"] web/web.vmx\x00"); n != 1 {
-			t.Errorf("scripts were told %d times of datastore %q", n, name)
-		}
-	}
-	if exists(w.path("canary")) {
-		t.Error("a name was run")
-	}
-}
-
-// hostileStores are folders by the names of datastores: those that one can have,
-// and that the settings of the stand-in can say.
-func hostileStores(w *world) map[string]string {
-	stores := map[string]string{"a=b, c": w.path("stores", "a=b, c ")}
-	for i, entry := range hostileNames {
-		if !strings.ContainsAny(entry.name, "[]") && utf8.ValidString(entry.name) {
-			stores[entry.name] = w.path("stores", fmt.Sprint(i))
-		}
-	}
-	return stores
-}
-
-// killedJobIsRecovered kills granary run while guests are down, and lets
-// recover find its way by the datastores in the journals.
-func (w *world) killedJobIsRecovered(stores map[string]string) {
-	w.Helper()
-	if err := w.vmware.SetFaults(standin.Fault{Verb: "start", Do: standin.Hang}); err != nil {
-		w.Fatal(err)
-	}
-	cmd := w.command("granary", "run", "--config", w.path("jobs.yaml"))
-	if err := cmd.Start(); err != nil {
-		w.Fatal(err)
-	}
-	var hanging standin.Call
-	err := eventually(w.Context(), "vmrun start", func() bool {
-		calls, err := w.vmware.Calls()
-		if err == nil && len(calls) > 0 {
-			hanging = calls[len(calls)-1]
-		}
-		return hanging.Verb == "start" && hanging.End.IsZero() && cmd.Process.Pid == parentOf(hanging.PID)
-	})
-	_ = cmd.Process.Kill()
-	_ = cmd.Wait()
-	if err != nil {
-		w.Fatal(err)
-	}
-	if err := syscall.Kill(hanging.PID, syscall.SIGKILL); err != nil {
-		w.Fatal(err)
-	}
-	if err := w.vmware.SetFaults(); err != nil {
-		w.Fatal(err)
-	}
-	w.must("recover")
-	for _, dir := range stores {
-		w.runsWithoutOurs(filepath.Join(dir, "web", "web.vmx"))
-	}
-}
-
-// parentOf is the process that started another, 0 if it has ended.
-func parentOf(pid int) (parent int) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(status)) {
-		if _, err := fmt.Sscanf(line, "PPid: %d", &parent); err == nil {
-			return parent
-		}
-	}
-	return 0
-}
-
-// runsWithoutOurs fails unless a VM of a remote host runs without a snapshot of
-// ours.
-func (w *world) runsWithoutOurs(vmx string) {
-	w.Helper()
-	if !w.vmware.Running(vmx) {
-		w.Errorf("%q does not run", vmx)
-	}
-	vmsd, err := os.ReadFile(strings.TrimSuffix(vmx, "x") + "sd")
-	if err != nil || strings.Contains(string(vmsd), "granary-") {
-		w.Errorf("a snapshot of ours is left: %s, %v", vmsd, err)
-	}
-}
-
 // A team finds its members by their names as they are.
 func TestHostileTeamMembers(t *testing.T) {
 	for about, name := range map[string]string{"back slashes": `back\slash`, "a blank in front": " blank", "line breaks": "first\nsecond", "marks of XML": `<VM> & "co"`} {
@@ -505,54 +370,5 @@ func TestHostileTeamMembers(t *testing.T) {
 				t.Errorf("the team would not be captured: %s", out)
 			}
 		})
-	}
-}
-
-// What cannot work is refused, with the reason, before anything is done.
-func TestImpossibleNames(t *testing.T) {
-	w := newWorld(t)
-	vm := w.makeVM(lab.Spec{})
-	for _, c := range []struct {
-		about  string
-		args   []string
-		status int
-		want   string
-	}{
-		{"a name that leads out", []string{"capture", "--name", "../../x", vm.VMX}, 2, "holds a slash"},
-		{"the folder above", []string{"capture", "--name", "..", vm.VMX}, 2, "empty or a dot"},
-		{"a line break", []string{"capture", "--name", "a\nb", vm.VMX}, 2, "control character"},
-		{"no UTF-8", []string{"capture", "--name", "caf\xe9", vm.VMX}, 2, "not UTF-8"},
-		{"too long", []string{"capture", "--name", strings.Repeat("x", 201), vm.VMX}, 2, "longer than 200"},
-		{"a datastore in brackets", []string{"capture", "--vmrun-type", "esx", "--host", "h", "--datastore", "a]b=/mnt", vm.VMX}, 2, "a name without brackets"},
-		{"a datastore with no folder", []string{"capture", "--vmrun-type", "esx", "--host", "h", "--datastore", "a", vm.VMX}, 2, "want NAME=FOLDER"},
-		{"out of a datastore", []string{"capture", "--datastore", "ds=" + vm.Dir, "[ds] ../../../.."}, 1, "names a datastore, not a VM"},
-	} {
-		t.Run(c.about, func(t *testing.T) {
-			if o := w.granary(c.args...); o.status != c.status || !strings.Contains(o.stderr, c.want) || strings.Count(o.stderr, "granary: ") != 1 {
-				t.Errorf("exit status %d, want %d with %q\n%s", o.status, c.status, c.want, o.stderr)
-			}
-		})
-	}
-	for about, text := range map[string]string{
-		"NUL in a path":   `jobs: {j: {vms: ["/vms/a\0b/x.vmx"]}}`,
-		"NUL in a name":   `jobs: {j: {vms: [{vm: /vms/x.vmx, name: "a\0b"}]}}`,
-		"NUL in a script": `jobs: {j: {before: [echo, "a\0b"], vms: [/vms/x.vmx]}}`,
-		"NUL in a store":  `{hosts: {h: {datastores: {"a\0b": /mnt}}}, jobs: {j: {host: h, vms: ["[a\0b] x.vmx"]}}}`,
-	} {
-		t.Run(about, func(t *testing.T) {
-			if err := os.WriteFile(w.path("jobs.yaml"), []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			o := w.granary("run", "--config", w.path("jobs.yaml"))
-			if o.status != 2 || !strings.Contains(o.stderr, "jobs.yaml:1:") || !strings.Contains(o.stderr, "NUL") {
-				t.Errorf("exit status %d\n%q", o.status, o.stderr)
-			}
-		})
-	}
-	if calls, err := w.vmware.Calls(); err != nil || len(calls) > 0 {
-		t.Errorf("vmrun was called: %+v, %v", calls, err)
-	}
-	if list := w.must("list", "--json"); strings.TrimSpace(list) != "[]" {
-		t.Errorf("something was captured: %s", list)
 	}
 }

@@ -46,12 +46,7 @@ func Main(args []string, stdin io.Reader, stdout io.Writer) int {
 	if len(args) == 3 && args[0] == hostVerb {
 		return hostMain(args[1], args[2])
 	}
-	dir := os.Getenv(StateVariable)
-	if dir == "" {
-		fmt.Fprintf(stdout, "Error: %s is not set\n", StateVariable)
-		return exitFailure
-	}
-	state, err := New(dir)
+	state, err := stateOfEnvironment()
 	if err != nil {
 		fmt.Fprintf(stdout, "Error: %v\n", err)
 		return exitFailure
@@ -60,19 +55,42 @@ func Main(args []string, stdin io.Reader, stdout io.Writer) int {
 	return c.run(args)
 }
 
-// run logs the call around its work. What is logged as begun has its fault.
+// stateOfEnvironment is the state that whoever called a program has named.
+func stateOfEnvironment() (*State, error) {
+	dir := os.Getenv(StateVariable)
+	if dir == "" {
+		return nil, fmt.Errorf("%s is not set", StateVariable)
+	}
+	return New(dir)
+}
+
+// run carries out the call. What is logged as begun has its fault.
 func (c *call) run(args []string) int {
 	start := callEvent{Event: "start", Verb: c.line.name(), VMX: octets(c.line.vmx),
 		Type: c.line.hostType, Host: octets(c.line.host), Args: blotted(args)}
-	err := errors.Join(c.prepare(), c.state.logCall(start))
+	unprepared := c.prepare()
+	return c.logged(start, asFailure, func() error {
+		if unprepared != nil {
+			return unprepared
+		}
+		err := c.work()
+		if err != nil {
+			c.out.Reset() // vmrun says nothing beside its error
+		}
+		return err
+	})
+}
+
+// logged logs a call around its work, and prints what comes of it.
+func (c *call) logged(start callEvent, judge func(error) failure, work func() error) int {
+	err := c.state.logCall(start)
 	if err == nil {
-		err = c.work()
+		err = work()
 	}
 	code, detail := 0, ""
 	if err != nil {
 		detail = err.Error()
-		f := asFailure(err)
-		c.out.Reset()
+		f := judge(err)
 		c.out.WriteString(f.text)
 		code = f.code
 	}

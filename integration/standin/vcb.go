@@ -67,12 +67,7 @@ func VCBCalled() bool { return slices.Contains(vcbPrograms, filepath.Base(os.Arg
 // args, of which the first says which one it is (vcbMounter, unless it is the
 // name of another), and returns the exit code.
 func VCBMain(args []string, stdin io.Reader, stdout io.Writer) int {
-	dir := os.Getenv(StateVariable)
-	if dir == "" {
-		fmt.Fprintf(stdout, "Error: %s is not set\n", StateVariable)
-		return exitFailure
-	}
-	state, err := New(dir)
+	state, err := stateOfEnvironment()
 	if err != nil {
 		fmt.Fprintf(stdout, "Error: %v\n", err)
 		return exitFailure
@@ -105,28 +100,10 @@ func InstallVCB(ctx context.Context, dir string) (string, error) {
 	return program, nil
 }
 
-// run logs the call around its work.
+// run carries out the call.
 func (c *vcbCall) run(args []string) int {
 	start := callEvent{Event: "start", Verb: c.program, VMX: octets(c.line.subject()), Host: octets(c.line.host), Args: blotted(args)}
-	err := c.state.logCall(start)
-	if err == nil {
-		err = c.work()
-	}
-	code, detail := 0, ""
-	if err != nil {
-		detail = err.Error()
-		f := vcbFailure(err)
-		c.out.WriteString(f.text)
-		code = f.code
-	}
-	if _, err := io.WriteString(c.terminal, c.fault.disguise(c.out.String())); err != nil {
-		code = exitFailure
-	}
-	end := callEvent{Event: "end", Verb: start.Verb, VMX: start.VMX, Exit: &code, Detail: detail}
-	if err := c.state.logCall(end); err != nil {
-		return exitFailure
-	}
-	return code
+	return c.logged(start, vcbFailure, c.work)
 }
 
 // work carries out the call with the fault that is meant for it.
