@@ -62,8 +62,9 @@ func (c *run) inspect(ctx context.Context) {
 		return
 	}
 	f.Warnings = append(f.Warnings, c.plan.Warnings...)
-	problem(c.lock())
-	problem(c.own(ctx))
+	if !problem(c.lock()) {
+		problem(c.own(ctx))
+	}
 	if c.Hypervisor != nil {
 		if problem(f.version(ctx, c.Hypervisor)) {
 			return

@@ -75,6 +75,7 @@ func (s *State) Calls() ([]Call, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read calls: %w", err)
 	}
+	data = data[:bytes.LastIndexByte(data, '\n')+1] // a line may be half written
 	var calls []Call
 	open := map[int]int{} // process to its call
 	lines := bufio.NewScanner(bytes.NewReader(data))
