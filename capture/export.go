@@ -100,7 +100,7 @@ func CaptureExport(ctx context.Context, r *repo.Repo, req ExportRequest) (*Resul
 	if err := e.begin(); err != nil {
 		return nil, err
 	}
-	g, err := e.take(ctx)
+	g, err := e.takeOrRelease(ctx)
 	back := e.machine.release(context.WithoutCancel(ctx))
 	if err != nil {
 		if back != nil {
@@ -112,6 +112,21 @@ func CaptureExport(ctx context.Context, r *repo.Repo, req ExportRequest) (*Resul
 		back = fmt.Errorf("the VM is not as it was found: %w", back)
 	}
 	return &Result{Generation: g, Duration: time.Since(began), Downtime: e.machine.downtime, Unfinished: back}, nil
+}
+
+// takeOrRelease brings the VM back before a panic goes on.
+func (e *export) takeOrRelease(ctx context.Context) (*repo.Generation, error) {
+	panicking := true
+	defer func() {
+		if panicking {
+			if err := e.machine.release(context.WithoutCancel(ctx)); err != nil {
+				e.Log.Error("the VM could not be brought back", "vm", e.target.String(), "err", err)
+			}
+		}
+	}()
+	g, err := e.take(ctx)
+	panicking = false
+	return g, err
 }
 
 // key names the VM among the journals of this host.

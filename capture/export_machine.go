@@ -21,6 +21,10 @@ func (m *machine) export(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
+	// A snapshot that appears from now on is another backup's.
+	if left, err := m.leftover(context.WithoutCancel(ctx)); err == nil && !left {
+		return m.journal.note(stepCleared)
+	}
 	return nil
 }
 
@@ -99,7 +103,8 @@ func (m *machine) clearLeftover(ctx context.Context, ours bool) error {
 
 // removeExport undoes an export: it is unmounted, and its folder and its
 // snapshot are removed. There was no snapshot before, else the export would not
-// have begun or would have been refused: what is there is ours.
+// have begun or would have been refused: what is there is ours, as long as no
+// other export can have begun since.
 func (m *machine) removeExport(ctx context.Context) error {
 	dir := m.journal.intent.Export
 	if dir == "" || !m.journal.has(stepExport) {
@@ -109,11 +114,17 @@ func (m *machine) removeExport(ctx context.Context) error {
 	if err := m.exporter.EndOrphans(ctx, dir); err != nil {
 		return fmt.Errorf("end the interrupted export: %w", err)
 	}
-	if _, err := os.Lstat(dir); err == nil {
+	removed := m.journal.has(stepUnmounted)
+	_, err := os.Lstat(dir)
+	if err == nil {
 		// An export that ended half-way may know nothing to unmount; what
 		// counts is that its snapshot and folder are gone.
 		if err := m.exporter.Unmount(ctx, dir); err != nil {
 			m.log.Warn("the export could not be unmounted", "folder", dir, "err", err)
+		}
+		removed = true
+		if err := m.journal.note(stepUnmounted); err != nil {
+			m.log.Warn("the export is removed without its journal", "folder", dir, "err", err)
 		}
 		if err := vcb.Remove(dir); err != nil {
 			return fmt.Errorf("remove the export: %w", err)
@@ -121,8 +132,16 @@ func (m *machine) removeExport(ctx context.Context) error {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the export: %w", err)
 	}
-	if m.journal.last(stepExport, stepExport.failed()) != stepExport {
-		return nil // it was refused, and made none
+	if m.journal.last(stepExport, stepExport.failed()) != stepExport || m.journal.has(stepCleared) {
+		return nil // it was refused, and made none; or it took its own away
+	}
+	if !removed {
+		// The folder was never made, or somebody has cleaned up.
+		if left, err := m.leftover(ctx); err == nil && left {
+			m.log.Warn("a snapshot is left alone that may be another backup's; if none is at work, capture with --delete-vcb-snapshot",
+				"snapshot", vcb.LeftoverSnapshot, "vm", m.target.String())
+		}
+		return nil
 	}
 	return m.clearLeftover(ctx, true)
 }

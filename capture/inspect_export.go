@@ -49,7 +49,7 @@ func (e *export) inspect(ctx context.Context) {
 }
 
 func (e *export) lock() (err error) {
-	if e.machine.journal, err = lockVM(e.StateDir, e.key()); err != nil {
+	if e.machine.journal, err = lockVM(e.StateDir, e.key(), lockPatience); err != nil {
 		return fmt.Errorf("%s: %w", e.target, err)
 	}
 	if e.machine.journal.pending() {

@@ -39,6 +39,8 @@ const (
 	stepThawed      Step = "thawed"
 	stepExport      Step = "export"
 	stepExported    Step = "exported"
+	stepCleared     Step = "cleared"   // the export's snapshot is gone
+	stepUnmounted   Step = "unmounted" // its folder is being removed
 	stepDelete      Step = "delete"
 	stepDeleted     Step = "deleted"
 )
@@ -116,6 +118,7 @@ type journal struct {
 	file   *os.File
 	intent Intent
 	steps  []record
+	torn   bool // the file may end in the middle of a line
 }
 
 const (
@@ -125,24 +128,36 @@ const (
 )
 
 // lockVM takes the lock of a VM on this host; key names it. It returns ErrBusy
-// where another process has it. A journal that lies there is read; else there is none yet.
-func lockVM(stateDir, key string) (*journal, error) {
+// where another process has it for longer than patience. A journal that lies there is read; else there is none yet.
+func lockVM(stateDir, key string, patience time.Duration) (*journal, error) {
 	dir := filepath.Join(stateDir, journalsDir)
 	if err := storage.MakeDirs(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make journal: %w", err)
 	}
 	sum := sha256.Sum256([]byte(key))
-	return lockJournal(filepath.Join(dir, fmt.Sprintf("%x%s", sum[:12], journalExt)))
+	return lockJournal(filepath.Join(dir, fmt.Sprintf("%x%s", sum[:12], journalExt)), patience)
 }
 
-func lockJournal(path string) (*journal, error) {
+// lockPatience is how long a capture waits for a VM's lock: those who only look
+// at it hold the lock for a moment, too. lockPoll is the time between two tries.
+const (
+	lockPatience = 2 * time.Second
+	lockPoll     = 20 * time.Millisecond
+)
+
+func lockJournal(path string, patience time.Duration) (*journal, error) {
 	j := &journal{path: path, lock: flock.New(strings.TrimSuffix(path, journalExt) + lockExt)}
-	ok, err := j.lock.TryLock()
-	if err != nil {
-		return nil, fmt.Errorf("lock journal: %w", err)
-	}
-	if !ok {
-		return nil, ErrBusy
+	for end := time.Now().Add(patience); ; time.Sleep(lockPoll) {
+		ok, err := j.lock.TryLock()
+		if err != nil {
+			return nil, fmt.Errorf("lock journal: %w", err)
+		}
+		if ok {
+			break
+		}
+		if !time.Now().Before(end) {
+			return nil, ErrBusy
+		}
 	}
 	if err := j.read(); err != nil {
 		return nil, errors.Join(err, j.lock.Close())
@@ -166,15 +181,35 @@ func (j *journal) read() error {
 			j.steps = append(j.steps, r)
 		}
 	}
-	if len(j.steps) == 0 {
+	if len(j.steps) == 0 && neverBegun(data) {
 		// Killed before the first record was whole: nothing was done.
 		return j.remove()
 	}
-	if j.steps[0].Intent == nil {
-		return fmt.Errorf("read journal %s: it does not say of which VM it is", j.path)
+	if len(j.steps) == 0 || j.steps[0].Intent == nil {
+		return &brokenJournalError{j.path}
 	}
 	j.intent = *j.steps[0].Intent
 	return nil
+}
+
+// beginning is what each journal begins with.
+const beginning = `{"step":"begin",`
+
+// neverBegun tells whether data is a part of a first record, and nothing else.
+func neverBegun(data []byte) bool {
+	line := strings.TrimSuffix(string(data), "\n")
+	return !strings.Contains(line, "\n") && (strings.HasPrefix(line, beginning) || strings.HasPrefix(beginning, line))
+}
+
+// brokenJournalError is a journal that recovery cannot go by.
+type brokenJournalError struct{ path string }
+
+func (e *brokenJournalError) Error() string {
+	return fmt.Sprintf("read journal %s: it does not say of which VM it is", e.path)
+}
+
+func (e *brokenJournalError) Hint() string {
+	return "some VM may be down, suspended or snapshotted: look, bring it back by hand, then granary recover --done " + e.path
 }
 
 // pending tells whether the journal waits for recovery.
@@ -230,11 +265,7 @@ func (j *journal) note(s Step) error {
 		if err != nil {
 			return fmt.Errorf("write journal: %w", err)
 		}
-		// A torn line must not swallow this one.
-		if _, err := f.WriteString("\n"); err != nil {
-			return errors.Join(fmt.Errorf("write journal: %w", err), f.Close())
-		}
-		j.file = f
+		j.file, j.torn = f, true
 	}
 	return j.write(record{Step: s, Time: time.Now()})
 }
@@ -242,14 +273,20 @@ func (j *journal) note(s Step) error {
 func (j *journal) write(r record) error {
 	line, err := json.Marshal(r)
 	if err == nil {
-		_, err = j.file.Write(append(line, '\n'))
+		line = append(line, '\n')
+		if j.torn {
+			line = append([]byte{'\n'}, line...) // a torn line must not swallow this one
+		}
+		_, err = j.file.Write(line)
 	}
 	if err == nil {
 		err = j.file.Sync()
 	}
 	if err != nil {
+		j.torn = true
 		return fmt.Errorf("write journal: %w", err)
 	}
+	j.torn = false
 	j.steps = append(j.steps, r)
 	return nil
 }

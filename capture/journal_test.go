@@ -10,7 +10,7 @@ import (
 
 func begun(t *testing.T, state string) *journal {
 	t.Helper()
-	j, err := lockVM(state, "/vms/web.vmx")
+	j, err := lockVM(state, "/vms/web.vmx", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,13 +29,13 @@ func TestJournalRemembers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := lockVM(state, "/vms/web.vmx"); !errors.Is(err, ErrBusy) {
+	if _, err := lockVM(state, "/vms/web.vmx", 0); !errors.Is(err, ErrBusy) {
 		t.Errorf("a second lock: %v", err)
 	}
 	if err := j.close(); err != nil {
 		t.Fatal(err)
 	}
-	next, err := lockVM(state, "/vms/web.vmx")
+	next, err := lockVM(state, "/vms/web.vmx", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestTornJournal(t *testing.T) {
 		if err := os.WriteFile(j.path, whole[:cut], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		next, err := lockVM(state, "/vms/web.vmx")
+		next, err := lockVM(state, "/vms/web.vmx", 0)
 		if err != nil {
 			t.Fatalf("cut at %d: %v", cut, err)
 		}
@@ -94,7 +94,7 @@ func TestTornJournal(t *testing.T) {
 		if err := next.close(); err != nil {
 			t.Fatal(err)
 		}
-		again, err := lockJournal(filepath.Join(state, journalsDir, filepath.Base(j.path)))
+		again, err := lockJournal(filepath.Join(state, journalsDir, filepath.Base(j.path)), 0)
 		if err != nil {
 			t.Fatalf("cut at %d, read again: %v", cut, err)
 		}

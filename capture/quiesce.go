@@ -63,21 +63,34 @@ type machine struct {
 	downtime  time.Duration
 }
 
+// mending are the steps that bring a VM back. A journal that cannot be written
+// does not keep a guest down: what stands there already is enough for recovery.
+var mending = []Step{stepStart, stepThaw, stepDelete}
+
 // act writes a step to the journal, takes it, and writes that it is done, or
-// that it failed and will not take effect later.
+// that it failed and will not take effect later. Where it may, the step is
+// written again: from now on it is waited for.
 func (m *machine) act(before, after Step, say string, do func() error) error {
 	m.step(say)
-	if err := m.journal.note(before); err != nil {
+	note := func(s Step) error {
+		err := m.journal.note(s)
+		if err != nil && slices.Contains(mending, before) {
+			m.log.Warn("the VM is brought back without its journal", "vmx", m.vmx, "err", err)
+			return nil
+		}
+		return err
+	}
+	if err := note(before); err != nil {
 		return err
 	}
 	err := do()
-	if err == nil {
-		return m.journal.note(after)
+	switch {
+	case err == nil:
+		return note(after)
+	case certain(err):
+		return errors.Join(err, note(before.failed()))
 	}
-	if certain(err) {
-		err = errors.Join(err, m.journal.note(before.failed()))
-	}
-	return err
+	return errors.Join(err, note(before))
 }
 
 // certain tells whether a call that failed changed nothing, now or later.
@@ -91,7 +104,7 @@ func certain(err error) bool {
 		// Not ErrLogin: a login may expire in the middle.
 		return errors.Is(err, vcb.ErrLeftover) || errors.Is(err, vcb.ErrNotFound) || errors.Is(err, vcb.ErrNoProgram)
 	}
-	return !errors.Is(err, vmrun.ErrTimeout) && !errors.Is(err, vmrun.ErrCanceled)
+	return vmrun.Refused(err)
 }
 
 // stop stops the guest, softly; where that does not succeed and hard is
@@ -160,10 +173,15 @@ func (m *machine) freeze(ctx context.Context, program []string) error {
 	})
 }
 
+// frozen tells whether the guest's programs may keep still because of us.
+func (m *machine) frozen() bool {
+	return m.journal.last(stepFreeze, stepThawed) == stepFreeze
+}
+
 // thaw runs the program that lets them go on, if the other was begun and this
 // one has not succeeded since.
 func (m *machine) thaw(ctx context.Context) error {
-	if thaw := m.journal.intent.Thaw; len(thaw) > 0 && m.journal.last(stepFreeze, stepThawed) == stepFreeze {
+	if thaw := m.journal.intent.Thaw; len(thaw) > 0 && m.frozen() {
 		return m.act(stepThaw, stepThawed, "thawing the guest's programs", func() error {
 			return m.hv.RunInGuest(ctx, m.vmx, thaw[0], thaw[1:]...)
 		})
@@ -172,11 +190,22 @@ func (m *machine) thaw(ctx context.Context) error {
 }
 
 func (m *machine) start(ctx context.Context) error {
-	err := m.act(stepStart, stepStarted, "starting the guest", func() error { return m.hv.Start(ctx, m.vmx) })
+	err := m.act(stepStart, stepStarted, "starting the guest", func() error {
+		if err := m.hv.Start(ctx, m.vmx); err != nil {
+			return err
+		}
+		// vmrun can report success, or that the VM runs already, where it does
+		// not.
+		running, err := m.hv.Running(ctx, m.vmx)
+		if err == nil && !running {
+			err = errors.New("vmrun reported that the guest started, but does not list it")
+		}
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
-	if m.journal.last(stepFreeze, stepThawed) == stepFreeze {
+	if m.frozen() {
 		// A guest that boots is not frozen.
 		if err := m.journal.note(stepThawed); err != nil {
 			return err
@@ -205,13 +234,30 @@ func (m *machine) release(ctx context.Context) error {
 // comeBack lets the guest run again as it was found: its users wait.
 func (m *machine) comeBack(ctx context.Context) error {
 	var again error
-	if m.journal.intent.Found == Running {
+	if m.broughtDown() {
 		again = m.runAgain(ctx)
 	}
 	if err := m.thaw(ctx); err != nil {
-		return errors.Join(again, fmt.Errorf("thaw the guest: %w", err))
+		err = fmt.Errorf("thaw the guest: %w", err)
+		refused := m.journal.last(stepFreeze, stepFrozen, stepFreeze.failed()) == stepFreeze.failed()
+		if refused || errors.Is(err, vmrun.ErrGuestProgram) {
+			// The guest was never frozen, or the program has run: once more
+			// would change nothing, and must keep no backup waiting.
+			err = errors.Join(err, m.journal.note(stepThawed))
+		}
+		return errors.Join(again, err)
 	}
 	return again
+}
+
+// broughtDown tells whether the guest may be down because of us. One that runs
+// again, or that was never asked to stop, is its owner's to stop.
+func (m *machine) broughtDown() bool {
+	if m.journal.intent.Found != Running {
+		return false
+	}
+	last := m.journal.last(stepStop, stepStop.failed(), stepStopped, stepSuspend, stepSuspend.failed(), stepSuspended, stepStart, stepStart.failed(), stepStarted)
+	return last != "" && last != stepStarted
 }
 
 // tidy takes away what the capture left: an export, and our snapshot.
@@ -225,32 +271,18 @@ func (m *machine) runAgain(ctx context.Context) error {
 	}
 	var err error
 	for range startTries {
-		if err = m.startUnlessRunning(ctx); err == nil {
+		var running bool
+		if running, err = m.hv.Running(ctx, m.vmx); err == nil && running {
 			return nil
+		}
+		if err == nil {
+			if err = m.start(ctx); err == nil {
+				return nil
+			}
 		}
 		m.log.Warn("the guest does not run again yet", "vmx", m.vmx, "err", err)
 	}
 	return err
-}
-
-// startUnlessRunning believes what it sees: vmrun can report success, or that
-// the VM runs already, where it does not, and a failure where it does.
-func (m *machine) startUnlessRunning(ctx context.Context) error {
-	running, err := m.hv.Running(ctx, m.vmx)
-	if err != nil || running {
-		return err
-	}
-	started := m.start(ctx)
-	running, err = m.hv.Running(ctx, m.vmx)
-	switch {
-	case err == nil && running:
-		return nil
-	case started != nil:
-		return started
-	case err != nil:
-		return err
-	}
-	return errors.New("vmrun reported that the guest started, but does not list it")
 }
 
 // settlePoll is how often a VM is looked at that may stop any moment.

@@ -9,7 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/gofrs/flock"
 
 	"granary/capture/vcb"
 )
@@ -53,19 +56,30 @@ func Recover(ctx context.Context, o RecoverOptions) (all []Recovered, err error)
 	}()
 	slices.SortStableFunc(waiting, inOrder)
 	machines := make([]*machine, len(waiting))
-	var recovered []Recovered
-	// All guests first: merging a snapshot may take hours.
+	recovered := make([]Recovered, len(waiting))
+	// All guests first: merging a snapshot may take hours. Of these, those that
+	// nothing else is at work on: what hangs is waited for.
+	var attended []int
 	for i, j := range waiting {
-		r := Recovered{VMX: j.intent.label(), Found: j.intent.Found, Began: j.steps[0].Time}
-		if r.Err = ctx.Err(); r.Err == nil {
-			machines[i], r.Err = j.reconnect(ctx, o)
-		}
+		r := &recovered[i]
+		*r = Recovered{VMX: j.intent.label(), Found: j.intent.Found, Began: j.steps[0].Time, Err: ctx.Err()}
 		if r.Err == nil {
-			r.Err = machines[i].comeBack(ctx)
-		} else {
-			machines[i] = nil // something may still be at work on it
+			machines[i], r.Err = j.reconnect(o)
 		}
-		recovered = append(recovered, r)
+		switch {
+		case r.Err != nil:
+		case machines[i].attended(ctx):
+			attended = append(attended, i)
+		default:
+			r.Err = machines[i].comeBack(ctx)
+		}
+	}
+	for _, i := range attended {
+		if recovered[i].Err = machines[i].waitOrphans(ctx); recovered[i].Err != nil {
+			machines[i] = nil
+			continue
+		}
+		recovered[i].Err = machines[i].comeBack(ctx)
 	}
 	for i, m := range machines {
 		if m != nil && ctx.Err() == nil {
@@ -100,7 +114,7 @@ func lockWaiting(stateDir string) (waiting []*journal, broken []Recovered, err e
 		return nil, nil, fmt.Errorf("look for journals: %w", err)
 	}
 	for _, path := range paths {
-		j, err := lockJournal(path)
+		j, err := lockJournal(path, 0)
 		switch {
 		case errors.Is(err, ErrBusy):
 		case err != nil:
@@ -119,49 +133,69 @@ func lockWaiting(stateDir string) (waiting []*journal, broken []Recovered, err e
 // Pending names the VMs whose journals wait for recovery, without touching a VM:
 // also with an error, which is of journals that cannot be read.
 func Pending(stateDir string) (waiting []string, err error) {
-	err = eachJournal(stateDir, func(j *journal) error {
-		waiting = append(waiting, j.intent.label())
-		return nil
-	})
-	return waiting, err
-}
-
-// Dismiss forgets the journal of a VM that a person has brought back by hand:
-// vm is as Pending names it. It returns ErrMissing where none waits.
-func Dismiss(stateDir, vm string) error {
-	found := false
-	err := eachJournal(stateDir, func(j *journal) error {
-		if j.intent.label() != vm && !sameFile(j.intent.VMX, vm) {
-			return nil
-		}
-		found = true
-		return j.remove()
-	})
-	if err == nil && !found {
-		return fmt.Errorf("no journal of %s waits: %w", vm, ErrMissing)
-	}
-	return err
-}
-
-// eachJournal does something with each journal that waits and that no capture
-// is at work with; one that fails keeps no other from it.
-func eachJournal(stateDir string, do func(*journal) error) error {
-	waiting, broken, err := lockWaiting(stateDir)
+	journals, broken, err := lockWaiting(stateDir)
 	for _, b := range broken {
 		err = errors.Join(err, b.Err)
 	}
-	for _, j := range waiting {
-		err = errors.Join(err, do(j), j.close())
+	for _, j := range journals {
+		waiting = append(waiting, j.intent.label())
+		err = errors.Join(err, j.close())
 	}
-	return err
+	return waiting, err
 }
 
-// reconnect reaches the VM of a journal again, and waits for what its capture
-// left working on it. The journal's lock is held.
-func (j *journal) reconnect(ctx context.Context, o RecoverOptions) (*machine, error) {
+// ErrNoJournal means that no journal waits for what was named.
+var ErrNoJournal = errors.New("no journal waits for it")
+
+// Dismiss forgets the journal of a VM that a person has brought back by hand,
+// and returns of which VM it was: vm is as Pending names it, or the path of the
+// journal, also of one that cannot be read. It returns ErrNoJournal where none
+// waits.
+func Dismiss(stateDir, vm string) (dismissed []Recovered, err error) {
+	waiting, broken, err := lockWaiting(stateDir)
+	if err != nil {
+		return nil, err
+	}
+	for _, j := range waiting {
+		if slices.Contains([]string{j.intent.label(), j.path}, vm) || sameFile(j.intent.VMX, vm) || sameFile(j.path, vm) {
+			dismissed = append(dismissed, Recovered{VMX: j.intent.label(), Found: j.intent.Found, Began: j.steps[0].Time})
+			err = errors.Join(err, j.remove())
+		}
+		err = errors.Join(err, j.close())
+	}
+	var others []error
+	for _, b := range broken {
+		if b.VMX != vm && !sameFile(b.VMX, vm) {
+			others = append(others, b.Err)
+			continue
+		}
+		dismissed = append(dismissed, b)
+		err = errors.Join(err, discard(b.VMX))
+	}
+	if err == nil && len(dismissed) == 0 {
+		err = errors.Join(append([]error{fmt.Errorf("forget the journal of %s: %w", vm, ErrNoJournal)}, others...)...)
+	}
+	return dismissed, err
+}
+
+// discard removes a journal that cannot be read.
+func discard(path string) error {
+	j := &journal{path: path, lock: flock.New(strings.TrimSuffix(path, journalExt) + lockExt)}
+	ok, err := j.lock.TryLock()
+	if err != nil {
+		return fmt.Errorf("lock journal: %w", err)
+	}
+	if !ok {
+		return ErrBusy
+	}
+	return errors.Join(j.remove(), j.close())
+}
+
+// reconnect reaches the VM of a journal again. The journal's lock is held.
+func (j *journal) reconnect(o RecoverOptions) (*machine, error) {
 	host, err := os.Hostname()
 	if err == nil && j.intent.Host != host {
-		return nil, fmt.Errorf("the journal %s was written on host %s; run granary recover there", j.path, j.intent.Host)
+		return nil, &foreignJournalError{j.path, j.intent.Host}
 	}
 	m := &machine{vmx: j.intent.VMX, journal: j, log: o.Log, step: func(what string) {
 		if o.Step != nil {
@@ -176,7 +210,19 @@ func (j *journal) reconnect(ctx context.Context, o RecoverOptions) (*machine, er
 			return nil, err
 		}
 	}
-	return m, m.waitOrphans(ctx)
+	return m, nil
+}
+
+// foreignJournalError is a journal of another host, or of this one before it was
+// renamed.
+type foreignJournalError struct{ path, host string }
+
+func (e *foreignJournalError) Error() string {
+	return fmt.Sprintf("the journal %s was written on host %s; run granary recover there", e.path, e.host)
+}
+
+func (e *foreignJournalError) Hint() string {
+	return "if this is that host under a new name, bring the VM back by hand, then granary recover --done " + e.path
 }
 
 // What a killed granary had begun goes on without it, and without a deadline:
@@ -186,6 +232,17 @@ const (
 	mergeTime  = 6 * time.Hour
 )
 
+// attended tells whether what the interrupted capture began is at work on the
+// VM, or may be.
+func (m *machine) attended(ctx context.Context) bool {
+	if m.hv == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Millisecond) // one look
+	defer cancel()
+	return m.hv.WaitOrphans(ctx, m.vmx) != nil
+}
+
 func (m *machine) waitOrphans(ctx context.Context) error {
 	limit := orphanTime
 	if _, merging := m.journal.unconfirmed(stepDelete, stepDeleted); merging {
@@ -194,9 +251,6 @@ func (m *machine) waitOrphans(ctx context.Context) error {
 	m.step("waiting for what the interrupted capture began")
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if m.hv == nil {
-		return nil
-	}
 	if err := m.hv.WaitOrphans(ctx, m.vmx); err != nil {
 		return fmt.Errorf("wait for what the interrupted capture began: %w", err)
 	}
@@ -205,10 +259,13 @@ func (m *machine) waitOrphans(ctx context.Context) error {
 
 // AtWork tells whether a capture or a recovery is at work on a VM of this host.
 func AtWork(stateDir, vmx string) bool {
-	c := &run{Request: Request{VMX: vmx, StateDir: stateDir}, machine: &machine{}}
-	err := c.lock()
-	if c.machine.journal != nil {
-		err = errors.Join(err, c.machine.journal.close())
+	real, err := filepath.EvalSymlinks(vmx)
+	if err != nil {
+		return false
+	}
+	j, err := lockVM(stateDir, real, 0)
+	if err == nil {
+		err = j.close()
 	}
 	return errors.Is(err, ErrBusy)
 }

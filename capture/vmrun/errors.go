@@ -3,6 +3,7 @@ package vmrun
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -85,6 +86,7 @@ type Error struct {
 	Output      string // what vmrun printed, without passwords; long output loses its middle
 
 	kind error
+	ran  bool // vmrun was started
 	// transient marks a failure that the same call may not meet again.
 	transient bool
 	hint      string // better than the one of the kind
@@ -159,6 +161,18 @@ func (e *Error) Hint() string {
 		return "install VMware Workstation, Player or Fusion with its VIX tools, or name the path of vmrun"
 	}
 	return ""
+}
+
+// Refused reports whether err says that a call changed nothing and will not: vmrun
+// was not started, or it said why not, in words that are known. VMware may still be
+// at work on any other that failed.
+func Refused(err error) bool {
+	var e *Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	open := []error{nil, ErrTimeout, ErrCanceled, ErrGuestProgram}
+	return !e.ran || e.Status >= 0 && !slices.Contains(open, e.kind)
 }
 
 // dialogHint serves calls that were not answered.

@@ -59,7 +59,7 @@ func (k *call) run() (process.Result, error) {
 		said.Stdout = k.own(r.Stdout)
 	}
 	if e := k.c.failure(k.verb, k.vmx, said); e != nil {
-		e.Output = r.Shown(k.c.secrets()...)
+		e.ran, e.Output = true, r.Shown(k.c.secrets()...)
 		return r, e
 	}
 	return r, nil
@@ -78,7 +78,7 @@ func notStarted(verb, vmx string, err error) *Error {
 
 // killed is the error of a call that was ended by its context.
 func (k *call) killed(r process.Result) *Error {
-	e := &Error{Verb: k.verb, VMX: k.vmx, Status: -1, Output: r.Shown(k.c.secrets()...)}
+	e := &Error{Verb: k.verb, VMX: k.vmx, Status: -1, ran: true, Output: r.Shown(k.c.secrets()...)}
 	if errors.Is(k.ctx.Err(), context.Canceled) {
 		e.kind = context.Canceled
 		e.Message = context.Cause(k.ctx).Error()

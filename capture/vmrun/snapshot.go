@@ -19,8 +19,8 @@ type SnapshotError struct {
 	// Made: the snapshot is listed.
 	Made bool
 	// Sure: it will stay as Made says. False where the list could not be
-	// read, or where vmrun was killed and the snapshot is not listed: VMware
-	// may still be taking it.
+	// read, or where vmrun did not say why it took none and none is listed:
+	// VMware may still be taking it.
 	Sure bool
 	Err  error // the *Error of the snapshot
 }
@@ -84,7 +84,7 @@ func (c *Client) Snapshot(ctx context.Context, vmx, name string) error {
 	failed.Made = slices.ContainsFunc(names, func(n string) bool {
 		return strings.TrimSpace(n) == strings.TrimSpace(name)
 	})
-	failed.Sure = failed.Made || !errors.Is(err, ErrTimeout)
+	failed.Sure = failed.Made || Refused(err)
 	return failed
 }
 

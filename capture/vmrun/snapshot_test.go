@@ -16,7 +16,7 @@ func TestSnapshot(t *testing.T) {
 		err        error
 		made, sure bool
 	}{
-		{"failed and not there", fails("Unknown error"), snapshots("base"), errAny, false, true},
+		{"failed and not there", fails("Unknown error"), snapshots("base"), errAny, false, false},
 		{"failed and there", fails("Unknown error"), snapshots("base", "granary-1"), errAny, true, true},
 		{"status 0 and there", step{Out: []byte("Error: The operation was canceled\n")}, snapshots("granary-1 "), ErrCanceled, true, true},
 		{"in use", fails("The file is already in use"), snapshots(), ErrInUse, false, true},
