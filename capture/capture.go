@@ -28,7 +28,8 @@ func Capture(ctx context.Context, r *repo.Repo, req Request) (*Result, error) {
 // CaptureTeam takes the VMs of a team at one point in time, one generation
 // each. They carry the facts "team", its name, "team.set", an ID that they have
 // in common, and "team.size". req is for all of them; its VMX and Name are not
-// used. If anything fails before all disks are read there is no generation;
+// used. Hot snapshots of several that run are refused, but for guests that are
+// frozen. If anything fails before all disks are read there is no generation;
 // where only the commit of one failed, the others are returned with the error.
 func CaptureTeam(ctx context.Context, r *repo.Repo, team *Team, req Request) ([]*Result, error) {
 	facts := map[string]string{teamFact: team.Name, setFact: format.NewSessionID().String(), sizeFact: fmt.Sprint(len(team.Members))}
@@ -149,11 +150,20 @@ func (c *run) rest(ctx context.Context) error {
 	}
 }
 
+// newPlan plans the VM as it is now, with what the operator's argument brought
+// along.
+func (c *run) newPlan() (*Plan, error) {
+	if c.also == "" {
+		return NewPlan(c.VMX)
+	}
+	return NewPlan(c.VMX, c.also)
+}
+
 // replan reads the configuration again: a VM that stopped or was suspended may
 // have other files now, and a suspended one has a state to save.
 func (c *run) replan() error {
 	name := c.plan.Name
-	plan, err := NewPlan(c.VMX)
+	plan, err := c.newPlan()
 	if err != nil {
 		return err
 	}
@@ -162,7 +172,7 @@ func (c *run) replan() error {
 	}
 	plan.Name = name
 	c.plan = plan
-	return c.planAlso()
+	return nil
 }
 
 // readAtRest captures the files of a VM that does not run, and proves

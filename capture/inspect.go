@@ -51,16 +51,13 @@ func (c *run) inspect(ctx context.Context) {
 		return err != nil
 	}
 	var err error
-	if c.plan, err = NewPlan(c.VMX); problem(err) {
+	if c.plan, err = c.newPlan(); problem(err) {
 		return
 	}
 	if c.Name != "" {
 		c.plan.Name = c.Name
 	}
 	f.Plan = c.plan
-	if problem(c.planAlso()) {
-		return
-	}
 	f.Warnings = append(f.Warnings, c.plan.Warnings...)
 	if !problem(c.lock()) {
 		problem(c.own(ctx))
@@ -107,21 +104,13 @@ func (c *run) lock() (err error) {
 	if err != nil {
 		return fmt.Errorf("lock %s: %w", c.VMX, err)
 	}
-	if c.machine.journal, err = lockVM(c.StateDir, real); err != nil {
+	if c.machine.journal, err = lockVM(c.StateDir, real, lockPatience); err != nil {
 		return fmt.Errorf("%s: %w", c.VMX, err)
 	}
 	if c.machine.journal.pending() {
 		return fmt.Errorf("%s: %w", c.VMX, ErrInterrupted)
 	}
 	return nil
-}
-
-// planAlso adds a file that the operator's argument brought along.
-func (c *run) planAlso() error {
-	if c.also == "" {
-		return nil
-	}
-	return c.plan.add(c.also)
 }
 
 // state tells how the VM is now. Without a hypervisor its files have to prove
@@ -247,6 +236,17 @@ func InspectTeam(ctx context.Context, r *repo.Repo, team *Team, req Request) []*
 		member := req
 		member.VMX, member.Name, member.also = vmx, "", team.File
 		found = append(found, Inspect(ctx, r, member))
+	}
+	running := 0
+	for _, f := range found {
+		if f.State == Running {
+			running++
+		}
+	}
+	if err := oneMoment(req, running); err != nil {
+		for _, f := range found {
+			f.Problems = append(f.Problems, err)
+		}
 	}
 	return found
 }

@@ -94,14 +94,17 @@ type planner struct {
 }
 
 // NewPlan reads a VM's configuration and follows each disk: its descriptor,
-// extents, parents and snapshots. It returns ErrNoDisks, ErrRaw or ErrMissing.
-func NewPlan(vmxPath string) (*Plan, error) {
+// extents, parents and snapshots. also are small files that belong with it, as
+// that of its team. It returns ErrNoDisks, ErrRaw or ErrMissing.
+func NewPlan(vmxPath string, also ...string) (*Plan, error) {
 	p, err := newPlanner(vmxPath)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.add(vmxPath, format.RoleConfig); err != nil {
-		return nil, err
+	for _, source := range append([]string{vmxPath}, also...) {
+		if err := p.add(source, format.RoleConfig); err != nil {
+			return nil, err
+		}
 	}
 	for _, d := range p.config.Disks() {
 		if err := p.attached(d); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"granary/capture/vmx"
@@ -31,7 +32,7 @@ func (p *planner) folder() error {
 	}
 	for _, e := range entries {
 		role, ours := roles[strings.ToLower(filepath.Ext(e.Name()))]
-		if !ours || !e.Type().IsRegular() {
+		if !ours || !e.Type().IsRegular() || liveMemory(e.Name(), entries) {
 			continue
 		}
 		if strings.EqualFold(filepath.Ext(e.Name()), ".vmss") {
@@ -51,6 +52,20 @@ func (p *planner) folder() error {
 		}
 	}
 	return nil
+}
+
+// liveMemory tells whether a file is the memory of a guest that runs: it belongs
+// to no saved state, changes all the time, and is worth nothing afterwards.
+func liveMemory(name string, beside []os.DirEntry) bool {
+	ext := filepath.Ext(name)
+	if !strings.EqualFold(ext, ".vmem") {
+		return false
+	}
+	stem := strings.TrimSuffix(name, ext)
+	return !slices.ContainsFunc(beside, func(e os.DirEntry) bool {
+		rest, same := strings.CutPrefix(e.Name(), stem)
+		return same && (strings.EqualFold(rest, ".vmsn") || strings.EqualFold(rest, ".vmss"))
+	})
 }
 
 // maxSnapshots bounds what a .vmsd file makes granary look for.

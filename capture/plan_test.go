@@ -79,6 +79,40 @@ func TestPlanFollowsDisks(t *testing.T) {
 	}
 }
 
+// The memory of a guest that runs changes all the time; that of a saved state is
+// captured with it.
+func TestPlanLeavesLiveMemory(t *testing.T) {
+	dir := folder(t, map[string]string{
+		"web.vmx": config("web.vmdk"), "web.vmdk": descriptor("web-flat.vmdk", ""), "web-flat.vmdk": sector,
+		"564d-1.vmem": "live", "web.vmem": "live", "web-Snapshot1.vmem": "saved", "web-Snapshot1.vmsn": "s", "564d-2.VMEM": "saved", "564d-2.vmss": "s",
+	})
+	p, err := NewPlan(filepath.Join(dir, "web.vmx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"564d-2.VMEM", "564d-2.vmss", "web-Snapshot1.vmem", "web-Snapshot1.vmsn", "web-flat.vmdk", "web.vmdk", "web.vmx"}
+	if got := paths(p); !slices.Equal(got, want) {
+		t.Errorf("planned %q, want %q", got, want)
+	}
+}
+
+// A file that the operator named belongs to the VM once, wherever it lies.
+func TestPlanTakesFilesAlong(t *testing.T) {
+	dir := folder(t, map[string]string{
+		"web.vmx": config("web.vmdk"), "web.vmdk": descriptor("web-flat.vmdk", ""), "web-flat.vmdk": sector, "near.vmtm": "t", "../far.vmtm": "t",
+	})
+	far := filepath.Join(filepath.Dir(dir), "far.vmtm")
+	for also, want := range map[string]string{filepath.Join(dir, "near.vmtm"): "near.vmtm", far: externalDir + filepath.ToSlash(far)} {
+		p, err := NewPlan(filepath.Join(dir, "web.vmx"), also)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := paths(p); !slices.Contains(got, want) || len(got) > 5 || !slices.IsSorted(got) {
+			t.Errorf("planned %q, want %s among them", got, want)
+		}
+	}
+}
+
 // A disk outside of the VM's folder, however it is named, lands below
 // external/ with its path, and nowhere else.
 func TestPlanKeepsOutsidersInside(t *testing.T) {

@@ -139,17 +139,17 @@ func (m *machine) snapshot(ctx context.Context) error {
 	err := m.act(stepSnapshot, stepSnapshotted, "taking a snapshot", func() error {
 		return m.hv.Snapshot(ctx, m.vmx, m.journal.intent.Snapshot)
 	})
-	if err == nil {
-		err = m.seesSnapshot(ctx)
-	}
 	if err != nil {
 		return fmt.Errorf("snapshot: %w", err)
+	}
+	if err := m.seesSnapshot(ctx); err != nil {
+		return fmt.Errorf("snapshot: vmrun reported success, but %w", err)
 	}
 	return nil
 }
 
-// seesSnapshot looks whether the snapshot is there: vmrun can report success
-// where there is none, and the disks would be read while the guest writes. The
+// seesSnapshot fails unless our snapshot is there: vmrun can report success where
+// there is none, and the disks would be read while the guest writes. The
 // VM's own list tells at once; vmrun is asked where that does not.
 func (m *machine) seesSnapshot(ctx context.Context) error {
 	name := m.journal.intent.Snapshot
@@ -158,10 +158,10 @@ func (m *machine) seesSnapshot(ctx context.Context) error {
 	}
 	names, err := m.hv.Snapshots(ctx, m.vmx)
 	if err != nil {
-		return fmt.Errorf("look whether it was taken: %w", err)
+		return fmt.Errorf("it cannot be seen: %w", err)
 	}
 	if !slices.Contains(names, name) {
-		return fmt.Errorf("vmrun reported success, but %s is not among the VM's snapshots", name)
+		return fmt.Errorf("%s is not among the VM's snapshots", name)
 	}
 	return nil
 }
@@ -224,8 +224,12 @@ const startTries = 3
 // release brings the VM back to how it was found. It looks at the VM instead of
 // trusting its own memory, so it serves the end of a capture, its failure, and
 // recovery alike. The journal goes only when the VM is as it was.
-func (m *machine) release(ctx context.Context) error {
-	if err := errors.Join(m.comeBack(ctx), m.tidy(ctx)); err != nil {
+func (m *machine) release(ctx context.Context) error { return m.finish(ctx, m.comeBack(ctx)) }
+
+// finish tidies up, and lets the journal go unless something is not as it was;
+// back is why the guest did not come back, nil if it did.
+func (m *machine) finish(ctx context.Context, back error) error {
+	if err := errors.Join(back, m.tidy(ctx)); err != nil {
 		return err
 	}
 	return m.journal.remove()
@@ -239,10 +243,10 @@ func (m *machine) comeBack(ctx context.Context) error {
 	}
 	if err := m.thaw(ctx); err != nil {
 		err = fmt.Errorf("thaw the guest: %w", err)
-		refused := m.journal.last(stepFreeze, stepFrozen, stepFreeze.failed()) == stepFreeze.failed()
-		if refused || errors.Is(err, vmrun.ErrGuestProgram) {
-			// The guest was never frozen, or the program has run: once more
-			// would change nothing, and must keep no backup waiting.
+		freeze := m.journal.last(stepFreeze, stepFrozen, stepFreeze.failed())
+		if freeze == stepFreeze.failed() || freeze == stepFreeze && errors.Is(err, vmrun.ErrGuestProgram) {
+			// The guest was not frozen, and does not take the program, or the
+			// program finds nothing to do: no backup must wait for that.
 			err = errors.Join(err, m.journal.note(stepThawed))
 		}
 		return errors.Join(again, err)

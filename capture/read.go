@@ -13,12 +13,16 @@ import (
 	"granary/repo/format"
 )
 
-// maxHeld bounds the small files that are kept in memory.
-const maxHeld = 64 << 20
+// What is kept in memory of all VMs of a set, in bytes: logs leave
+// heldForConfig to the configurations, without which there is no generation.
+const (
+	maxHeld       = 64 << 20
+	heldForConfig = 32 << 20
+)
 
-// hold reads the small files while the VM is at rest.
-func (c *run) hold() error {
-	left := int64(maxHeld)
+// hold reads the small files while the VM is at rest, within the bytes of room,
+// and lessens that by what it keeps.
+func (c *run) hold(room *int64) error {
 	for _, p := range c.plan.Files {
 		if p.Role != format.RoleConfig && p.Role != format.RoleLog {
 			continue
@@ -29,6 +33,10 @@ func (c *run) hold() error {
 		}
 		entry := s.entry
 		s.Close()
+		left := *room
+		if p.Role == format.RoleLog {
+			left -= heldForConfig
+		}
 		if entry.Size > left {
 			if p.Role == format.RoleLog {
 				c.Log.Warn("a log is too long to be captured with the rest", "file", p.Source, "bytes", entry.Size)
@@ -42,7 +50,7 @@ func (c *run) hold() error {
 			return err
 		}
 		entry.Size = int64(len(data))
-		left -= entry.Size
+		*room -= entry.Size
 		c.held[p.Path] = heldFile{entry, data}
 	}
 	return nil
@@ -104,11 +112,45 @@ func (c *run) add(ctx context.Context, p PlannedFile) (*format.File, error) {
 }
 
 // stillAtRest proves, after all files of a VM at rest were read, that they are
-// of one point in time: none changed while the others were read, as by a VM
-// that ran for a moment between.
+// of one point in time and whole: none changed while the others were read, as by
+// a VM that ran for a moment between, and the VM has no others, as after a
+// snapshot.
 func (c *run) stillAtRest() error {
+	// First: asRead then tells that the configuration was the same when it was
+	// read.
+	plan, err := c.newPlan()
+	if err != nil {
+		return fmt.Errorf("look at the VM again: %w", err)
+	}
+	if other := differing(c.plan.Files, plan.Files); other != "" {
+		return fmt.Errorf("%s was added to the VM or removed while that was captured: %w", other, repo.ErrChanged)
+	}
+	if err := c.asRead(); err != nil {
+		return err
+	}
+	return c.plan.proveOff()
+}
+
+// differing names a file that only one of two plans has, empty if there is none.
+func differing(a, b []PlannedFile) string {
+	if slices.Equal(a, b) {
+		return ""
+	}
+	i := slices.IndexFunc(b, func(f PlannedFile) bool { return !slices.Contains(a, f) })
+	if i >= 0 {
+		return b[i].Source
+	}
+	return differing(b, a)
+}
+
+// asRead fails if a file changed after it was read. The held ones may: what was
+// captured of them is in memory.
+func (c *run) asRead() error {
 	for i := range c.files {
 		f := &c.files[i]
+		if _, held := c.held[f.Path]; held {
+			continue
+		}
 		info, err := os.Stat(f.Source)
 		if err != nil {
 			return fmt.Errorf("look at what was read: %w", err)
@@ -117,7 +159,7 @@ func (c *run) stillAtRest() error {
 			return fmt.Errorf("%s: %w, or while other files were", f.Source, repo.ErrChanged)
 		}
 	}
-	return c.plan.proveOff()
+	return nil
 }
 
 func (c *run) parentOf(path string) *repo.ParentFile {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -109,11 +110,16 @@ func inOrder(a, b *journal) int {
 
 // lockWaiting locks all journals that wait. One that cannot be read is broken.
 func lockWaiting(stateDir string) (waiting []*journal, broken []Recovered, err error) {
-	paths, err := filepath.Glob(filepath.Join(stateDir, journalsDir, "*"+journalExt))
-	if err != nil {
+	dir := filepath.Join(stateDir, journalsDir)
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, fmt.Errorf("look for journals: %w", err)
 	}
-	for _, path := range paths {
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) != journalExt {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
 		j, err := lockJournal(path, 0)
 		switch {
 		case errors.Is(err, ErrBusy):
@@ -144,8 +150,8 @@ func Pending(stateDir string) (waiting []string, err error) {
 	return waiting, err
 }
 
-// ErrNoJournal means that no journal waits for what was named.
-var ErrNoJournal = errors.New("no journal waits for it")
+// ErrNoJournal means that no journal of what was named waits.
+var ErrNoJournal = errors.New("nothing to forget")
 
 // Dismiss forgets the journal of a VM that a person has brought back by hand,
 // and returns of which VM it was: vm is as Pending names it, or the path of the
@@ -173,7 +179,7 @@ func Dismiss(stateDir, vm string) (dismissed []Recovered, err error) {
 		err = errors.Join(err, discard(b.VMX))
 	}
 	if err == nil && len(dismissed) == 0 {
-		err = errors.Join(append([]error{fmt.Errorf("forget the journal of %s: %w", vm, ErrNoJournal)}, others...)...)
+		err = errors.Join(append([]error{fmt.Errorf("no journal of %s waits: %w", vm, ErrNoJournal)}, others...)...)
 	}
 	return dismissed, err
 }

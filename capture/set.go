@@ -33,6 +33,9 @@ func captureSet(ctx context.Context, r *repo.Repo, reqs []Request) ([]*Result, e
 			return nil, s.of(c, err)
 		}
 	}
+	if err := oneMoment(reqs[0], len(s.running())); err != nil {
+		return nil, err
+	}
 	generations, err := s.take(ctx)
 	var results []*Result
 	for i, g := range generations {
@@ -69,31 +72,42 @@ func (s *set) each(members []*run, do func(*run) error) error {
 }
 
 // take quiesces, reads and commits, and then lets the VMs go, whatever came of
-// it. The generations are those of the members, nil for one that has none.
-func (s *set) take(ctx context.Context) ([]*repo.Generation, error) {
+// it, a panic too. The generations are those of the members, nil for one that
+// has none.
+func (s *set) take(ctx context.Context) (generations []*repo.Generation, err error) {
 	running := s.running()
-	err := s.each(running, (*run).begin)
-	var generations []*repo.Generation
-	if err == nil {
-		generations, err = s.capture(ctx, running)
-	}
 	// Ctrl-C ends the reading, never the way back.
-	back := context.WithoutCancel(ctx)
-	for _, c := range running {
-		if !c.machine.journal.pending() {
-			continue
-		}
-		left := c.machine.release(back)
+	defer func() { err = s.release(context.WithoutCancel(ctx), running, generations, err) }()
+	if err := s.each(running, (*run).begin); err != nil {
+		return nil, err
+	}
+	return s.capture(ctx, running)
+}
+
+// release brings the VMs back to how they were found: all guests first, since
+// merging a snapshot may take hours. It adds to failed what did not succeed, or
+// to the members that have a generation.
+func (s *set) release(ctx context.Context, running []*run, generations []*repo.Generation, failed error) error {
+	waiting := slices.DeleteFunc(slices.Clone(running), func(c *run) bool { return !c.machine.journal.pending() })
+	back := make([]error, len(waiting))
+	for i, c := range waiting {
+		back[i] = c.machine.comeBack(ctx)
+	}
+	for i, c := range waiting {
+		left := c.machine.finish(ctx, back[i])
 		if left == nil {
 			continue
 		}
-		if i := slices.Index(s.members, c); i < len(generations) && generations[i] != nil {
+		switch i := slices.Index(s.members, c); {
+		case i < len(generations) && generations[i] != nil:
 			c.unfinished = append(c.unfinished, fmt.Errorf("the VM is not as it was found: %w", left))
-		} else {
-			err = fmt.Errorf("%w; and the VM could not be brought back: %w", err, s.of(c, left))
+		case failed == nil: // a panic goes on, and has no place for it
+			c.Log.Error("the VM could not be brought back", "vmx", c.VMX, "err", left)
+		default:
+			failed = fmt.Errorf("%w; and the VM could not be brought back: %w", failed, s.of(c, left))
 		}
 	}
-	return generations, err
+	return failed
 }
 
 // capture is the state machine of each method, up to the commit. The machines'
@@ -107,7 +121,7 @@ func (s *set) capture(ctx context.Context, running []*run) ([]*repo.Generation, 
 			return nil, s.of(c, err)
 		}
 	}
-	if err := s.each(s.members, (*run).proven); err != nil {
+	if err := s.each(s.members, func(c *run) error { return c.proven(ctx) }); err != nil {
 		return nil, err
 	}
 	for _, c := range running {
@@ -140,10 +154,10 @@ func (s *set) quiesce(ctx context.Context, running []*run) error {
 	if len(running) == 0 {
 		return nil
 	}
-	method := running[0].Quiesce
+	method, alone := running[0].Quiesce, len(running) == 1
 	backwards := slices.Clone(running)
 	slices.Reverse(backwards)
-	if err := s.each(backwards, func(c *run) error { return c.halt(ctx) }); err != nil {
+	if err := s.each(backwards, func(c *run) error { return c.halt(ctx, alone) }); err != nil {
 		return err
 	}
 	if method != Snapshot {
@@ -158,7 +172,8 @@ func (s *set) quiesce(ctx context.Context, running []*run) error {
 	if !method.snapshots() {
 		return nil
 	}
-	if err := s.each(running, func(c *run) error { return c.freezeDisks(ctx) }); err != nil {
+	room := int64(maxHeld)
+	if err := s.each(running, func(c *run) error { return c.freezeDisks(ctx, &room) }); err != nil {
 		return err
 	}
 	for _, c := range running {
@@ -175,8 +190,9 @@ func (s *set) quiesce(ctx context.Context, running []*run) error {
 }
 
 // halt keeps a guest from writing, but for a hot snapshot: there its programs
-// are asked to keep still for a moment.
-func (c *run) halt(ctx context.Context) (err error) {
+// are asked to keep still for a moment. alone tells that no other VM is halted
+// with it.
+func (c *run) halt(ctx context.Context, alone bool) (err error) {
 	switch c.Quiesce {
 	case Stop, StopSnapshot:
 		c.consistency, err = c.machine.stop(ctx, c.HardStop)
@@ -186,30 +202,59 @@ func (c *run) halt(ctx context.Context) (err error) {
 	case Snapshot:
 		c.consistency = format.Crash
 		if len(c.Freeze) > 0 {
-			c.freeze(ctx)
+			err = c.freeze(ctx, alone)
 		}
 	}
 	return err
 }
 
 // freezeDisks keeps the small files, which will name the snapshot's disks
-// later, and takes the snapshot.
-func (c *run) freezeDisks(ctx context.Context) error {
-	if err := c.hold(); err != nil {
+// later, within the bytes that there is room for, and takes the snapshot.
+func (c *run) freezeDisks(ctx context.Context, room *int64) error {
+	if err := c.hold(room); err != nil {
 		return err
 	}
-	return c.machine.snapshot(ctx)
+	if err := c.machine.snapshot(ctx); err != nil {
+		return err
+	}
+	if c.Quiesce == StopSnapshot {
+		c.stayedDown()
+	}
+	return nil
+}
+
+// stayedDown looks whether somebody has started the guest that was to be down
+// when its disks were frozen: then the generation claims no more than it holds.
+// Its files tell at once, while the guest's users wait.
+func (c *run) stayedDown() {
+	err := c.plan.proveOff()
+	switch {
+	case err == nil:
+		return
+	case errors.Is(err, ErrRunning):
+		c.Log.Warn("somebody started the guest, perhaps before its disks were frozen; it is recorded as crash-consistent", "vmx", c.VMX, "err", err)
+	default:
+		c.Log.Warn("whether somebody started the guest before its disks were frozen is not known; it is recorded as crash-consistent", "vmx", c.VMX, "err", err)
+	}
+	c.consistency = format.Crash
 }
 
 // freeze runs the guest's freeze program. Where it fails, a crash-consistent
-// generation is better than none; that it is no better is said.
-func (c *run) freeze(ctx context.Context) {
-	if err := c.machine.freeze(ctx, c.Freeze); err != nil {
+// generation of one VM is better than none; that it is no better is said. Of
+// several VMs, which are snapshotted one after the other, there would be no one
+// point in time.
+func (c *run) freeze(ctx context.Context, alone bool) error {
+	err := c.machine.freeze(ctx, c.Freeze)
+	switch {
+	case err == nil:
+		c.consistency = format.Application
+	case alone:
 		c.unfinished = append(c.unfinished, fmt.Errorf("freeze the guest (it is captured crash-consistent): %w", err))
 		c.thaw(ctx)
-		return
+	default:
+		return fmt.Errorf("freeze the guest: %w", err)
 	}
-	c.consistency = format.Application
+	return nil
 }
 
 // thaw runs the guest's thaw program if the freeze program was begun. release
@@ -229,11 +274,17 @@ func (c *run) readAs(ctx context.Context) error {
 	return c.read(ctx)
 }
 
-// proven fails if files of a member that had to be at rest changed while the
-// others were read.
-func (c *run) proven() error {
-	if c.preflight.State == Running && c.Quiesce.snapshots() {
-		return nil
+// proven fails if files of a member that had to be at rest, or that a snapshot
+// had to keep still, changed while the others were read.
+func (c *run) proven(ctx context.Context) error {
+	if c.preflight.State != Running || !c.Quiesce.snapshots() {
+		return c.stillAtRest()
 	}
-	return c.stillAtRest()
+	if err := c.asRead(); err != nil {
+		return err
+	}
+	if err := c.machine.seesSnapshot(ctx); err != nil {
+		return fmt.Errorf("prove that the snapshot kept the disks still: %w", err)
+	}
+	return nil
 }

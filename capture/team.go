@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"granary/repo/format"
 )
 
 // Team are VMs that belong together, as a team file (.vmtm, by some .vmtn)
@@ -116,18 +114,21 @@ func isVMX(name string) bool {
 	return strings.EqualFold(filepath.Ext(name), ".vmx") && !strings.ContainsRune(name, 0)
 }
 
-// add plans a file that belongs to the VM's team.
-func (p *Plan) add(source string) error {
-	for _, f := range p.Files {
-		if f.Source == source {
-			return nil
-		}
+// oneMoment refuses hot snapshots of several VMs that run: they are taken one
+// after the other, and only guests that are frozen keep still meanwhile.
+func oneMoment(req Request, running int) error {
+	if req.Quiesce != Snapshot || len(req.Freeze) > 0 || running < 2 {
+		return nil
 	}
-	f := PlannedFile{Path: pathOf(filepath.Dir(p.VMX), source), Source: source, Role: format.RoleConfig}
-	if err := format.CheckPath(f.Path); err != nil {
-		return fmt.Errorf("file %q: %w", source, err)
-	}
-	p.Files = append(p.Files, f)
-	p.sort()
-	return p.distinct()
+	return &hotTeamError{running}
+}
+
+// hotTeamError is a team that would be torn.
+type hotTeamError struct{ running int }
+
+func (e *hotTeamError) Error() string {
+	return fmt.Sprintf("hot snapshots of the %d VMs of the team that run would not be of one point in time", e.running)
+}
+func (e *hotTeamError) Hint() string {
+	return "use --quiesce stop-snapshot, or freeze and thaw programs in the guests, or name the VMs one by one"
 }

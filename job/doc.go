@@ -22,6 +22,8 @@ var (
 	ErrBusy = errors.New("this job is running already")
 	// ErrNoJob means that the file has no job of that name.
 	ErrNoJob = errors.New("no such job")
+	// ErrNoRecord means that nothing is kept of a VM.
+	ErrNoRecord = errors.New("no outcome of it is kept")
 	// ErrNoVMs means that nothing that a job names is there.
 	ErrNoVMs = errors.New("no virtual machine to capture")
 )

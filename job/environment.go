@@ -29,13 +29,17 @@ func taskVariables(t Task, vm string) []string {
 
 // outcomeVariables are what a VM's after-script learns of its end.
 func outcomeVariables(o Outcome) []string {
+	downtime := "" // not known
+	if d, known := o.downtime(); known {
+		downtime = strconv.FormatFloat(d.Seconds(), 'f', 3, 64)
+	}
 	return []string{
 		"GRANARY_OUTCOME=" + string(o.Status),
 		"GRANARY_STATUS=" + strconv.Itoa(o.Status.exit()),
 		"GRANARY_ERROR=" + oneLine(o.Err),
 		"GRANARY_GENERATION=" + strings.Join(o.generations(), "\n"), // a team has one a VM
 		"GRANARY_STORED_BYTES=" + strconv.FormatInt(o.stored(), 10),
-		"GRANARY_DOWNTIME_SECONDS=" + strconv.FormatFloat(o.downtime().Seconds(), 'f', 3, 64),
+		"GRANARY_DOWNTIME_SECONDS=" + downtime,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"granary/capture"
 	"granary/capture/host"
@@ -37,6 +38,12 @@ func (j *Job) Tasks(ctx context.Context) (tasks []Task, warnings []string, err e
 		x.errs = append(x.errs, ErrNoVMs)
 	}
 	return tasks, x.warnings, errors.Join(x.errs...)
+}
+
+// Distinct leaves out tasks whose VM an earlier one captures.
+func Distinct(tasks []Task) []Task {
+	x := &expansion{names: map[string]bool{}}
+	return slices.DeleteFunc(tasks, func(t Task) bool { return !x.first(t) })
 }
 
 // pattern tells whether the entry stands for all that fits it.

@@ -190,3 +190,18 @@ func TestTasksHaveLabels(t *testing.T) {
 		}
 	}
 }
+
+func TestDistinct(t *testing.T) {
+	dir := t.TempDir()
+	touch(t, dir, "a/a.vmx", "b/b.vmx")
+	vcb := host.Host{Driver: host.VCB, Address: "esx1"}
+	tasks := []Task{{VM: dir + "/a"}, {VM: dir + "/b/b.vmx"}, {VM: dir + "/a/a.vmx"}, {VM: "/none/x.vmx"}, {VM: "/none/../none/x.vmx"},
+		{VM: "name:a", Host: vcb}, {VM: "name:a", Host: vcb}, {VM: "name:b", Host: vcb}}
+	var got []string
+	for _, t := range Distinct(tasks) {
+		got = append(got, t.VM)
+	}
+	if want := []string{dir + "/a", dir + "/b/b.vmx", "/none/x.vmx", "name:a", "name:b"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -131,6 +131,11 @@ func (l *loader) checkHost(name string, node strict.Node, h host.Host) {
 	if err := h.Check(); err != nil {
 		l.Refuse(node, "%v", err)
 	}
+	for key, program := range map[string]string{"vmrun": h.Program, "vcbmounter": h.Mounter} {
+		if isRelative(program) {
+			l.Refuse(l.Lookup(node, key), "%s %q: want an absolute path, or a name to look for on the PATH", key, program)
+		}
+	}
 	l.checkSecret(node, h.Password)
 	l.checkSecret(l.Lookup(node, "vm"), h.VMPassword)
 }
@@ -189,6 +194,7 @@ func within(s *Script, settings vmSettings) *Script {
 // selection lays a VM's settings over the job's, and both over the host's.
 func (l *loader) selection(node strict.Node, vm vmKeys, jobDeadlines strict.Node) selection {
 	h := l.hosts[vm.Host]
+	h.Guest = vm.Guest.Login
 	for _, deadlines := range []strict.Node{jobDeadlines, l.own(node, "deadlines")} {
 		if deadlines.Given() {
 			l.Decode(deadlines, &h.Deadlines)
@@ -196,7 +202,7 @@ func (l *loader) selection(node strict.Node, vm vmKeys, jobDeadlines strict.Node
 	}
 	t := Task{VM: vm.VM, VMX: vm.VMX, HostName: vm.Host, Host: h, Name: vm.Name, Quiesce: vm.Quiesce, HardStop: vm.HardStop,
 		FullScan: vm.FullScan, DeleteVCBSnapshot: vm.DeleteVCBSnapshot, Settle: vm.Settle, Deadline: vm.Deadline,
-		Guest: vm.Guest.GuestLogin, Freeze: slices.Clip(vm.Guest.Freeze), Thaw: slices.Clip(vm.Guest.Thaw),
+		Freeze: slices.Clip(vm.Guest.Freeze), Thaw: slices.Clip(vm.Guest.Thaw),
 		Before: within(vm.Before, vm.vmSettings), After: within(vm.After, vm.vmSettings)}
 	t.Quiesce = defaultMethod(t.Quiesce, h)
 	l.checkTask(node, &t)

@@ -40,7 +40,7 @@ type vmSettings struct {
 }
 
 type guestKeys struct {
-	GuestLogin `yaml:",inline"`
+	host.Login `yaml:",inline"`
 	Freeze     []string `yaml:"freeze"`
 	Thaw       []string `yaml:"thaw"`
 }

@@ -92,7 +92,7 @@ jobs:
 	if other.Quiesce != capture.Stop || other.Freeze != nil || other.Thaw != nil {
 		t.Errorf("other keeps freeze and thaw of another method: %+v", other)
 	}
-	if guest.Guest.User != "admin" || guest.Guest.Env != "GUEST" || !slices.Equal(guest.Freeze, []string{"/f"}) {
+	if guest.Host.Guest.User != "admin" || guest.Host.Guest.Env != "GUEST" || !slices.Equal(guest.Freeze, []string{"/f"}) {
 		t.Errorf("guest: %+v", guest)
 	}
 	if want := (&Script{Program: []string{"/own"}, Deadline: 2 * time.Minute}); !reflect.DeepEqual(other.Before, want) {
@@ -113,6 +113,8 @@ func TestLoadRefuses(t *testing.T) {
 		{"an unknown key", "jobs:\n  j:\n    vms: [/v]\n    verbose: true\n", `jobs.yaml:4:5: there is no key "verbose" here`},
 		{"an unknown key of a VM", "jobs: {j: {vms: [{vm: /v, vm-before: [/x]}]}}", `there is no key "vm-before"`},
 		{"an unknown key of a host", "hosts: {a: {adress: x}}" + one, `there is no key "adress"`},
+		{"a vmrun that depends on the folder", "hosts: {a: {vmrun: bin/vmrun}}" + one, `vmrun "bin/vmrun": want an absolute path, or a name`},
+		{"a vcbMounter that does", "hosts: {a: {vcbmounter: ./vcbMounter}}" + one, `vcbmounter "./vcbMounter": want an absolute path, or a name`},
 		{"an unknown host", "jobs: {j: {host: nowhere, vms: [/v]}}", `there is no host "nowhere" under hosts`},
 		{"an unknown host of a VM", "jobs: {j: {vms: [{vm: /v, host: nowhere}]}}", `there is no host "nowhere" under hosts`},
 		{"a bad method", "jobs: {j: {quiesce: pause, vms: [/v]}}", `quiesce "pause": want stop-snapshot`},

@@ -67,7 +67,9 @@ func metrics(records []Record, pending int, at time.Time) []*metric {
 		}
 		if last := r.LastSuccess; last != nil {
 			success.add(labels(vm...), seconds(last.Ended))
-			downtime.add(labels(vm...), last.Downtime)
+			if last.Downtime != nil {
+				downtime.add(labels(vm...), *last.Downtime)
+			}
 			duration.add(labels(vm...), last.Ended.Sub(last.Began).Seconds())
 			stored.add(labels(vm...), float64(last.StoredBytes))
 			read.add(labels(vm...), float64(last.ReadBytes))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"granary/capture"
+	"granary/capture/vcb"
 )
 
 // Status is how a task ended.
@@ -47,7 +48,10 @@ type Outcome struct {
 	Status  Status
 	Results []*capture.Result // one for each VM that was captured; a team has several
 	// Forgotten are the generations that retention removed.
-	Forgotten    []string
+	Forgotten []string
+	// Journals are what names its VMs in journals, as capture.Pending does; none
+	// if they were not found.
+	Journals     []string
 	Err          error // why it is not Captured
 	Began, Ended time.Time
 }
@@ -69,13 +73,27 @@ func (o *Outcome) generations() []string {
 	return names
 }
 
-// downtime is how long a guest was down, the longest of a team.
-func (o *Outcome) downtime() time.Duration {
-	var longest time.Duration
+// Downtime is how long the guest was down for a generation. It is not known of
+// one that was down when that was committed, and has not been started since.
+func Downtime(r *capture.Result) (downtime time.Duration, known bool) {
+	return r.Downtime, r.Downtime > 0 || r.Generation.Downtime >= 0
+}
+
+// downtime is how long a guest was down, the longest of a team; nothing is
+// known of it unless all were captured.
+func (o *Outcome) downtime() (longest time.Duration, known bool) {
+	known = len(o.Results) > 0
 	for _, r := range o.Results {
-		longest = max(longest, r.Downtime)
+		downtime, knownToo := Downtime(r)
+		longest, known = max(longest, downtime), known && knownToo
 	}
-	return longest
+	return longest, known
+}
+
+// foundNothing tells whether there is no VM where the task names one.
+func (o *Outcome) foundNothing() bool {
+	var missing *missingError
+	return errors.As(o.Err, &missing) || errors.Is(o.Err, vcb.ErrNotFound)
 }
 
 // stored is what the captures added to the repository, in bytes.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +28,7 @@ type Record struct {
 	Path        string            `json:"path"` // what the task names
 	Host        string            `json:"host,omitempty"`
 	HostFacts   map[string]string `json:"host_facts,omitempty"` // see host.FromFacts
+	Journals    []string          `json:"journals,omitempty"`   // what names its VMs there
 	LastAttempt Attempt           `json:"last_attempt"`
 	LastSuccess *Attempt          `json:"last_success,omitempty"` // the newest that has a generation
 }
@@ -41,9 +43,13 @@ type Attempt struct {
 	Error       string               `json:"error,omitempty"`
 	Hint        string               `json:"hint,omitempty"`
 	Generations []RecordedGeneration `json:"generations,omitempty"` // a team has several
-	Downtime    float64              `json:"downtime_seconds"`
+	Downtime    *float64             `json:"downtime_seconds"`      // nil if unknown
 	StoredBytes int64                `json:"stored_bytes"`
 	ReadBytes   int64                `json:"read_bytes"`
+	// Recoverable tells that nothing is wrong but that a VM is not as it was
+	// found, PutRight when it was again.
+	Recoverable bool       `json:"recoverable,omitempty"`
+	PutRight    *time.Time `json:"put_right,omitempty"`
 }
 
 // RecordedGeneration is a generation that was made.
@@ -65,37 +71,57 @@ const (
 )
 
 // RecordOutcome keeps an outcome, durably, in place of the VM's last one. The
-// VM's last success is kept besides. The job and the repository may be empty.
-func RecordOutcome(stateDir, job, repository string, o Outcome) (err error) {
-	dir := filepath.Join(stateDir, outcomesDir)
-	if err := storage.MakeDirs(dir, 0o700); err != nil {
-		return fmt.Errorf("keep outcome of %q: %w", o.VM, err)
-	}
-	lock := flock.New(filepath.Join(dir, "lock"))
-	ctx, cancel := context.WithTimeout(context.Background(), recordPatience)
-	defer cancel()
-	if _, err := lock.TryLockContext(ctx, recordPoll); err != nil {
-		return fmt.Errorf("keep outcome of %q: %w", o.VM, err)
-	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
-
-	sum := sha256.Sum256([]byte(o.Task.identity()))
-	path := filepath.Join(dir, fmt.Sprintf("%x%s", sum[:12], recordExt))
-	// A record that cannot be read is replaced: this outcome is known.
-	old, _ := readRecord(path)
-	data, err := json.MarshalIndent(newRecord(job, repository, o, old), "", "  ")
+// VM's last success is kept besides. The job and the repository may be empty;
+// where no job names a VM that is not there and of which nothing is known, that
+// is a slip of the pen, and not kept.
+func RecordOutcome(stateDir, job, repository string, o Outcome) error {
+	err := withRecords(stateDir, func(dir string) error {
+		sum := sha256.Sum256([]byte(o.Task.identity()))
+		path := filepath.Join(dir, fmt.Sprintf("%x%s", sum[:12], recordExt))
+		// A record that cannot be read is replaced: this outcome is known.
+		old, _ := readRecord(path)
+		if old == nil && job == "" && o.foundNothing() {
+			return nil
+		}
+		return writeRecord(path, newRecord(job, repository, o, old))
+	})
 	if err != nil {
-		return fmt.Errorf("keep outcome of %q: %w", o.VM, err)
-	}
-	if err := replaceFile(path, 0o600, append(data, '\n')); err != nil {
 		return fmt.Errorf("keep outcome of %q: %w", o.VM, err)
 	}
 	return nil
 }
 
+// withRecords does something in the folder of the records, under its lock.
+func withRecords(stateDir string, do func(dir string) error) (err error) {
+	dir := filepath.Join(stateDir, outcomesDir)
+	if err := storage.MakeDirs(dir, 0o700); err != nil {
+		return err
+	}
+	lock := flock.New(filepath.Join(dir, "lock"))
+	ctx, cancel := context.WithTimeout(context.Background(), recordPatience)
+	defer cancel()
+	if _, err := lock.TryLockContext(ctx, recordPoll); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	return do(dir)
+}
+
+func writeRecord(path string, r Record) error {
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return replaceFile(path, 0o600, append(data, '\n'))
+}
+
 func newRecord(job, repository string, o Outcome, old *Record) Record {
 	a := Attempt{Job: job, Repository: printable(repository), Began: o.Began.UTC(), Ended: o.Ended.UTC(), Status: o.Status,
-		Downtime: o.downtime().Seconds(), StoredBytes: o.stored(), ReadBytes: o.read()}
+		StoredBytes: o.stored(), ReadBytes: o.read(), Recoverable: recoverable(o.Err)}
+	if downtime, known := o.downtime(); known {
+		seconds := downtime.Seconds()
+		a.Downtime = &seconds
+	}
 	if o.Err != nil {
 		a.Error, a.Hint = printable(oneLine(o.Err)), printable(capture.Hint(o.Err))
 	}
@@ -107,8 +133,14 @@ func newRecord(job, repository string, o Outcome, old *Record) Record {
 	for key, value := range o.Task.Host.Facts() {
 		r.HostFacts[printable(key)] = printable(value)
 	}
+	for _, name := range o.Journals {
+		r.Journals = append(r.Journals, printable(name))
+	}
 	if old != nil {
 		r.LastSuccess = old.LastSuccess
+		if len(r.Journals) == 0 {
+			r.Journals = old.Journals
+		}
 	}
 	if len(o.Results) > 0 {
 		r.LastSuccess = &a
@@ -118,29 +150,48 @@ func newRecord(job, repository string, o Outcome, old *Record) Record {
 	return r
 }
 
+// recoverable tells whether a recovery would leave nothing of an error.
+func recoverable(err error) bool {
+	switch err := err.(type) {
+	case *UnfinishedError:
+		return true
+	case interface{ Unwrap() []error }:
+		return !slices.ContainsFunc(err.Unwrap(), func(err error) bool { return !recoverable(err) })
+	}
+	return false
+}
+
 // ReadOutcomes reads what is kept of each VM. A record that cannot be read gives
 // an error and hides no other.
 func ReadOutcomes(stateDir string) (records []Record, broken []error) {
-	dir := filepath.Join(stateDir, outcomesDir)
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		broken = append(broken, fmt.Errorf("read outcomes: %w", err))
-	}
-	for _, e := range entries {
-		if filepath.Ext(e.Name()) != recordExt {
-			continue
-		}
-		r, err := readRecord(filepath.Join(dir, e.Name()))
+	err := eachRecord(filepath.Join(stateDir, outcomesDir), func(_ string, r *Record, err error) error {
 		if err != nil {
 			broken = append(broken, err)
-			continue
+		} else {
+			records = append(records, *r)
 		}
-		records = append(records, *r)
+		return nil
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		broken = append(broken, err)
 	}
 	return records, broken
+}
+
+// eachRecord reads each record in a folder; r is nil where err is not.
+func eachRecord(dir string, do func(path string, r *Record, err error) error) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("read outcomes: %w", err)
+	}
+	var errs []error
+	for _, e := range entries {
+		if path := filepath.Join(dir, e.Name()); filepath.Ext(path) == recordExt {
+			r, err := readRecord(path)
+			errs = append(errs, do(path, r, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func readRecord(path string) (*Record, error) {

@@ -50,8 +50,9 @@ func TestOutcomesAreKept(t *testing.T) {
 	}
 	task := Task{VM: "/vms/web/web.vmx", HostName: "esx", Host: host.Host{Type: "esx", Address: "esx.example.org", Password: host.Secret{Env: "P"}}}
 	record(t, dir, outcomeOf(task, Captured, nil))
+	downtime := 1.5
 	success := Attempt{Job: "nightly", Repository: "/backup", Began: night, Ended: night.Add(time.Minute), Status: Captured,
-		Generations: []RecordedGeneration{{"web", "2026-11-23T041500Z", "clean"}}, Downtime: 1.5, StoredBytes: 1000, ReadBytes: 5000}
+		Generations: []RecordedGeneration{{"web", "2026-11-23T041500Z", "clean"}}, Downtime: &downtime, StoredBytes: 1000, ReadBytes: 5000}
 	want := Record{VM: "web", Path: "/vms/web/web.vmx", Host: "esx", LastAttempt: success, LastSuccess: &success,
 		HostFacts: map[string]string{"type": "esx", "address": "esx.example.org", "password-env": "P"}}
 	if got := kept(t, dir); !reflect.DeepEqual(got, want) {

@@ -120,7 +120,13 @@ func (s *Script) UnmarshalStrict(d *strict.Document, n strict.Node) {
 	switch {
 	case len(s.Program) == 0 || s.Program[0] == "":
 		d.Refuse(n, "the program is missing")
-	case strings.ContainsAny(s.Program[0], `/\`) && !filepath.IsAbs(s.Program[0]):
+	case isRelative(s.Program[0]):
 		d.Refuse(n, "the program %q: want an absolute path, or a name to look for on the PATH", s.Program[0])
 	}
+}
+
+// isRelative tells whether a program is a path that depends on the working
+// directory, rather than an absolute one or a name on the PATH.
+func isRelative(program string) bool {
+	return strings.ContainsAny(program, `/\`) && !filepath.IsAbs(program)
 }

@@ -45,6 +45,7 @@ type Survey struct {
 func (s Survey) Status() []VMStatus {
 	byName := map[string]*VMStatus{}
 	paths := map[string]string{} // of the VMs on this host, by name
+	named := map[string]string{} // the VMs, by what names them in journals
 	of := func(vm string) *VMStatus {
 		if byName[vm] == nil {
 			byName[vm] = &VMStatus{VM: vm}
@@ -54,9 +55,14 @@ func (s Survey) Status() []VMStatus {
 	for _, g := range s.Listing.Generations { // the older ones first
 		v := of(g.VM)
 		v.Newest, v.Count = g, v.Count+1
-		if path := g.Fact("vm.path"); g.Fact("host") == s.Host && filepath.IsAbs(path) {
+		if g.Fact("host") != s.Host {
+			continue
+		}
+		path := g.Fact("vm.path")
+		if filepath.IsAbs(path) {
 			paths[g.VM] = path
 		}
+		named[printable(path)], named[printable(g.Fact("vcb.target"))] = g.VM, g.VM
 	}
 	for i := range s.Records {
 		r := &s.Records[i]
@@ -64,16 +70,20 @@ func (s Survey) Status() []VMStatus {
 		for _, name := range names {
 			of(name).Last = newer(of(name).Last, &r.LastAttempt)
 		}
-		if len(names) == 1 && paths[names[0]] == "" && filepath.IsAbs(r.Path) {
-			paths[names[0]] = r.Path
+		if len(names) > 1 {
+			continue // a team's VMs are known by their generations
+		}
+		for _, path := range append(r.Journals, r.Path) {
+			named[path] = names[0]
+			if paths[names[0]] == "" && filepath.IsAbs(path) {
+				paths[names[0]] = path
+			}
 		}
 	}
 	for _, waiting := range s.Waiting {
-		name := waiting
-		for vm, path := range paths {
-			if path == waiting {
-				name = vm
-			}
+		name, known := named[printable(waiting)]
+		if !known {
+			name = waiting
 		}
 		of(name).need("its capture was interrupted: run granary recover")
 	}
@@ -125,9 +135,12 @@ func (s Survey) look(v *VMStatus, path string) {
 	if len(v.Snapshots) > 0 && !v.Working && len(v.Needs) == 0 {
 		v.need("the snapshot %s is left: run granary recover, or delete it if no host knows of it", v.Snapshots[0])
 	}
-	if v.Last != nil && v.Last.Status != Captured && (v.Newest == nil || v.Last.Status == Partly || v.Last.Ended.UnixNano() > v.Newest.Finished) {
+	if v.Last != nil && v.Last.open(v.Newest) {
 		text := fmt.Sprintf("the last attempt %s: %s", v.Last.Status.verb(), v.Last.Error)
-		if v.Last.Hint != "" {
+		switch {
+		case v.Last.PutRight != nil:
+			text += "; the VM has been put right since"
+		case v.Last.Hint != "":
 			text += " (" + v.Last.Hint + ")"
 		}
 		v.need("%s", text)
@@ -138,6 +151,18 @@ func (s Survey) look(v *VMStatus, path string) {
 	case s.MaxAge > 0 && s.Now.Sub(time.Unix(0, v.Newest.Frozen)) > s.MaxAge:
 		v.need("its newest generation is older than %s", s.MaxAge)
 	}
+}
+
+// open tells whether an attempt still asks for a person; newest is the VM's
+// newest generation, nil for none.
+func (a *Attempt) open(newest *repo.Generation) bool {
+	switch {
+	case a.Status == Captured:
+		return false
+	case a.Status == Partly:
+		return !a.Recoverable || a.PutRight == nil
+	}
+	return newest == nil || a.Ended.UnixNano() > newest.Finished
 }
 
 // verb says a status of something that was attempted.

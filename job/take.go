@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,7 +53,7 @@ func (t *Taker) Take(ctx context.Context, task Task) Outcome {
 	}
 	path := task.VM
 	err := t.with(task, watcher, func(k kind) (err error) {
-		path = k.path
+		path, o.Journals = k.path, k.journals
 		o.Results, err = k.capture(ctx)
 		return err
 	})
@@ -118,10 +119,16 @@ func (e *UnfinishedError) Hint() string {
 
 // kind is what a task turns out to be.
 type kind struct {
-	path    string // or what else names it
-	capture func(context.Context) ([]*capture.Result, error)
-	inspect func(context.Context) []*capture.Preflight
+	path     string   // or what else names it
+	journals []string // what names its VMs in journals
+	capture  func(context.Context) ([]*capture.Result, error)
+	inspect  func(context.Context) []*capture.Preflight
 }
+
+// missingError says that there is no VM where a task names one.
+type missingError struct{ error }
+
+func (e *missingError) Unwrap() error { return e.error }
 
 // with finds out what a task is, connects to its host, and does something with
 // it.
@@ -136,7 +143,7 @@ func (t *Taker) with(task Task, watcher Watcher, do func(kind) error) error {
 			return err
 		}
 		return do(kind{
-			task.VM,
+			task.VM, []string{cmp.Or(export.VMX, export.Target.String())},
 			func(ctx context.Context) ([]*capture.Result, error) {
 				return single(capture.CaptureExport(ctx, t.Repo, export))
 			},
@@ -147,15 +154,18 @@ func (t *Taker) with(task Task, watcher Watcher, do func(kind) error) error {
 	}
 	path, err := task.Host.Local(task.VM)
 	if err != nil {
-		return err
+		return &missingError{err}
 	}
 	if capture.IsTeam(path) {
 		team, err := capture.ReadTeam(path)
+		if errors.Is(err, capture.ErrMissing) {
+			return &missingError{err}
+		}
 		if err != nil {
 			return err
 		}
 		return do(kind{
-			path,
+			path, team.Members,
 			func(ctx context.Context) ([]*capture.Result, error) {
 				return capture.CaptureTeam(ctx, t.Repo, team, req)
 			},
@@ -166,12 +176,12 @@ func (t *Taker) with(task Task, watcher Watcher, do func(kind) error) error {
 	}
 	if req.VMX, err = capture.FindVMX(path); err != nil {
 		if path != task.VM && errors.Is(err, fs.ErrNotExist) {
-			return &notMountedError{err}
+			err = &notMountedError{err}
 		}
-		return err
+		return &missingError{err}
 	}
 	return do(kind{
-		req.VMX,
+		req.VMX, []string{req.VMX},
 		func(ctx context.Context) ([]*capture.Result, error) {
 			return single(capture.Capture(ctx, t.Repo, req))
 		},
@@ -197,7 +207,6 @@ func single(result *capture.Result, err error) ([]*capture.Result, error) {
 // request is what all kinds of tasks have in common.
 func (t *Taker) request(task Task, watcher Watcher) (capture.Request, error) {
 	h := task.Host
-	h.Guest = host.Login(task.Guest)
 	req := capture.Request{Name: task.Name, Quiesce: task.Quiesce, Driver: h.DriverName(), DriverFacts: h.Facts(), Freeze: task.Freeze, Thaw: task.Thaw,
 		HardStop: task.HardStop, Settle: task.Settle, FullScan: task.FullScan, Facts: t.Facts, ReadLimit: t.ReadLimit,
 		StateDir: t.StateDir, Program: t.Program, Log: t.Log}

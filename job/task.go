@@ -19,9 +19,9 @@ type Task struct {
 	// VMX is, for driver vcb, the VM's configuration as vmrun knows it, if the
 	// VM has to be stopped.
 	VMX      string
-	HostName string // the host's key in the job file, empty for this machine
-	Host     host.Host
-	Name     string // overrides the VM's own if not empty
+	HostName string    // the host's key in the job file, empty for this machine
+	Host     host.Host // with the login to this VM's guest
+	Name     string    // overrides the VM's own if not empty
 	Quiesce  capture.Method
 
 	HardStop, FullScan, DeleteVCBSnapshot bool
@@ -30,16 +30,9 @@ type Task struct {
 	// Freeze and Thaw are programs in the guest, each with its arguments, that
 	// run around a hot snapshot.
 	Freeze, Thaw []string
-	Guest        GuestLogin
 	Deadline     time.Duration // of the whole capture, 0 for none
 	// Before and After run on this machine around the capture; nil is none.
 	Before, After *Script
-}
-
-// GuestLogin is who runs programs in a guest.
-type GuestLogin struct {
-	User        string `yaml:"user"`
-	host.Secret `yaml:",inline"`
 }
 
 // label names the VM while the name that the repository gives it is not known.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // The drivers.
@@ -76,6 +77,11 @@ func (h Host) Check() error {
 	if (h.Type == "esx" || h.Type == "vc") && h.Address == "" {
 		return fmt.Errorf("host type %s: the address of the host is missing", h.Type)
 	}
+	// It is no place for a login: it is printed, and stands in manifests. So the
+	// error does not repeat it.
+	if strings.ContainsFunc(h.Address, neverInAddress) {
+		return fmt.Errorf("the address of the host holds an @, a blank or a control character: want it without a login, which is given apart")
+	}
 	if h.Port < 0 || h.Port > 65535 {
 		return fmt.Errorf("port %d: want 1 to 65535", h.Port)
 	}
@@ -86,6 +92,8 @@ func (h Host) Check() error {
 	}
 	return nil
 }
+
+func neverInAddress(r rune) bool { return r == '@' || unicode.IsSpace(r) || unicode.IsControl(r) }
 
 // Local is the path on this machine of a VM that may be named by datastore, as
 // "[ds1] web/web.vmx".

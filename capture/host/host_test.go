@@ -46,12 +46,21 @@ func TestCheck(t *testing.T) {
 		"vcb without folder":   {Host{Driver: VCB, Address: "vc1"}, "the folder for exports is missing"},
 		"vcb, relative folder": {Host{Driver: VCB, Address: "vc1", ExportDir: "tmp"}, "absolute"},
 		"vcb without host":     {Host{Driver: VCB, ExportDir: "/tmp"}, "the address of the ESX or vCenter host is missing"},
+		"a URL":                {Host{Type: "vc", Address: "https://vc1.example.org:8443/sdk"}, ""},
+		"an IPv6 address":      {Host{Type: "vc", Address: "[fe80::1%eth0]:443"}, ""},
+		"a login":              {Host{Driver: VCB, Address: "root:s3cret@esx1", ExportDir: "/tmp"}, "without a login"},
+		"a login in a URL":     {Host{Type: "esx", Address: "https://root:s3cret@esx1/sdk"}, "without a login"},
+		"a blank":              {Host{Type: "esx", Address: "esx1 s3cret"}, "a blank"},
+		"a line break":         {Host{Type: "esx", Address: "esx1\n"}, "a control character"},
 		"a datastore":          {Host{Datastores: map[string]string{"a]": "/mnt"}}, "brackets"},
 		"its folder":           {Host{Datastores: map[string]string{"a": "mnt"}}, "absolute"},
 	} {
 		err := test.host.Check()
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %q", what, err, test.want)
+		}
+		if err != nil && strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: the error repeats the secret: %v", what, err)
 		}
 	}
 }

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -72,14 +72,15 @@ func (p *program) capture(c *cli.Context, taker *job.Taker, tasks []job.Task) er
 		return err
 	}
 	var statuses []int
-	for _, task := range distinct(tasks) {
+	for _, task := range job.Distinct(tasks) {
+		if cause := context.Cause(c.Context); cause != nil {
+			statuses = append(statuses, p.report(fmt.Errorf("capture %s: it was not begun: %w", task.VM, cause)))
+			continue
+		}
 		o := taker.Take(c.Context, task)
 		statuses = append(statuses, p.printOutcome(c, o))
 		if err := job.RecordOutcome(taker.StateDir, "", taker.Repo.Location(), o); err != nil {
 			p.log(c).Warn("what became of the VM could not be kept for granary status", "err", err)
-		}
-		if o.Err != nil && c.Context.Err() != nil {
-			break
 		}
 	}
 	return together(statuses)
@@ -104,29 +105,6 @@ func together(statuses []int) error {
 	return &statusError{status: worst}
 }
 
-// distinct leaves out VMs that are named twice.
-func distinct(tasks []job.Task) []job.Task {
-	var seen []os.FileInfo
-	return slices.DeleteFunc(tasks, func(t job.Task) bool {
-		path, err := t.Host.Local(t.VM)
-		if err == nil && t.Host.Driver != host.VCB && !capture.IsTeam(path) {
-			path, err = capture.FindVMX(path)
-		}
-		if err != nil {
-			return false // its capture tells
-		}
-		info, err := os.Stat(path)
-		if err != nil {
-			return false
-		}
-		if slices.ContainsFunc(seen, func(other os.FileInfo) bool { return os.SameFile(info, other) }) {
-			return true
-		}
-		seen = append(seen, info)
-		return false
-	})
-}
-
 // captureTasks checks the flags, before any VM is touched. limit is that of
 // reading, in bytes a second, 0 for none.
 func captureTasks(c *cli.Context) (tasks []job.Task, limit int64, err error) {
@@ -140,9 +118,14 @@ func captureTasks(c *cli.Context) (tasks []job.Task, limit int64, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
+	vmx := c.String("vmx")
+	if _, _, named := host.SplitDatastore(vmx); !named {
+		if err := absolute(&vmx); err != nil {
+			return nil, 0, err
+		}
+	}
 	task := job.Task{Host: h, Name: c.String("name"), Quiesce: capture.Method(c.String("quiesce")), HardStop: c.Bool("hard-stop"),
-		Settle: c.Duration("settle"), FullScan: c.Bool("full-scan"), VMX: c.String("vmx"), DeleteVCBSnapshot: c.Bool("delete-vcb-snapshot"),
-		Guest: job.GuestLogin(h.Guest)}
+		Settle: c.Duration("settle"), FullScan: c.Bool("full-scan"), VMX: vmx, DeleteVCBSnapshot: c.Bool("delete-vcb-snapshot")}
 	if task.Quiesce == "" {
 		task.Quiesce = capture.StopSnapshot
 		if h.Driver == host.Files {
@@ -229,13 +212,17 @@ func (p *program) printOutcome(c *cli.Context, o job.Outcome) int {
 
 func (p *program) printCaptured(c *cli.Context, result *capture.Result) error {
 	g := result.Generation
+	downtime, known := job.Downtime(result)
 	if c.Bool("json") {
 		facts := factsOf(g)
 		facts.Event = "captured"
+		facts.Duration = result.Duration.Seconds()
 		// What the manifest could not know: the guest may have come up
 		// after the commit.
-		seconds := result.Downtime.Seconds()
-		facts.Downtime, facts.Duration = &seconds, result.Duration.Seconds()
+		if known {
+			seconds := downtime.Seconds()
+			facts.Downtime = &seconds
+		}
 		return p.printJSON(facts)
 	}
 	if c.Bool("quiet") {
@@ -243,7 +230,7 @@ func (p *program) printCaptured(c *cli.Context, result *capture.Result) error {
 	}
 	_, err := fmt.Fprintf(p.stdout, "%s: %s, %d files, %s; %s read, %s new, %s stored; guest down %s, took %s\n", g, g.Consistency, len(g.Files),
 		size(repo.LogicalBytes(g.Manifest)), size(g.ReadBytes), size(g.NewBytes), size(g.StoredBytes),
-		result.Downtime.Round(100*time.Millisecond), result.Duration.Round(100*time.Millisecond))
+		downtimeText(downtime, known), result.Duration.Round(100*time.Millisecond))
 	return err
 }
 

@@ -9,14 +9,13 @@ import (
 
 	"granary/capture"
 	"granary/job"
-	"granary/repo"
 )
 
 // dryRun tells what capture would find and do, and touches nothing.
 func (p *program) dryRun(c *cli.Context, taker *job.Taker, tasks []job.Task) error {
 	p.remindOfRecovery(c)
 	var statuses []int
-	for _, task := range distinct(tasks) {
+	for _, task := range job.Distinct(tasks) {
 		found, err := taker.Inspect(c.Context, task)
 		if err != nil {
 			statuses = append(statuses, p.report(fmt.Errorf("capture %s: %w", task.VM, err)))
@@ -128,15 +127,15 @@ func (p *program) printPreflightTable(task job.Task, f *capture.Preflight) error
 	if f.Parent == nil {
 		row("last time", "never captured")
 	} else {
-		row("last time", "%s, guest down %s", f.Parent, downtimeText(f.Parent))
+		row("last time", "%s, guest down %s", f.Parent, downtimeText(time.Duration(f.Parent.Downtime), f.Parent.Downtime >= 0))
 	}
 	return table.Flush()
 }
 
 // downtimeText is how long a guest was down for a generation.
-func downtimeText(g *repo.Generation) string {
-	if g.Downtime < 0 {
+func downtimeText(downtime time.Duration, known bool) string {
+	if !known {
 		return "unknown"
 	}
-	return time.Duration(g.Downtime).Round(100 * time.Millisecond).String()
+	return downtime.Round(100 * time.Millisecond).String()
 }

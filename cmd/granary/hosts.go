@@ -58,11 +58,15 @@ func hostOf(c *cli.Context) (host.Host, error) {
 		}
 		h.Datastores[name] = dir
 	}
-	if h.ExportDir != "" {
-		var err error
-		if h.ExportDir, err = filepath.Abs(h.ExportDir); err != nil {
-			return h, fmt.Errorf("find the folder for exports: %w", err)
+	// A journal names them, and recovery may run in another folder.
+	files := []*string{&h.Password.File, &h.VMPassword.File, &h.Guest.File, &h.ExportDir}
+	for _, program := range []*string{&h.Program, &h.Mounter} {
+		if strings.ContainsAny(*program, `/\`) { // else it is looked for on the PATH
+			files = append(files, program)
 		}
+	}
+	if err := absolute(files...); err != nil {
+		return h, err
 	}
 	h.Deadlines.Stop = c.Duration("stop-timeout")
 	for _, text := range c.StringSlice("deadline") {
@@ -78,6 +82,21 @@ func hostOf(c *cli.Context) (host.Host, error) {
 		return h, usage("%w", hostFlagHint{err})
 	}
 	return h, nil
+}
+
+// absolute makes paths independent of the working directory; empty ones stay so.
+func absolute(paths ...*string) error {
+	for _, path := range paths {
+		if *path == "" {
+			continue
+		}
+		abs, err := filepath.Abs(*path)
+		if err != nil {
+			return fmt.Errorf("find %s: %w", *path, err)
+		}
+		*path = abs
+	}
+	return nil
 }
 
 // secretOf finds a password in a file, else in a variable of granary's own.

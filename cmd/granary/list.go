@@ -72,7 +72,7 @@ func (p *program) printList(generations []*repo.Generation) error {
 	fmt.Fprintln(table, heading)
 	for _, g := range generations {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s", g.VM, g.Name, g.Consistency, size(repo.LogicalBytes(g.Manifest)), size(g.StoredBytes),
-			downtimeText(g), time.Duration(g.Finished-g.Started).Round(100*time.Millisecond))
+			downtimeText(time.Duration(g.Downtime), g.Downtime >= 0), time.Duration(g.Finished-g.Started).Round(100*time.Millisecond))
 		if teams {
 			fmt.Fprintf(table, "\t%s", capture.TeamOf(g))
 		}

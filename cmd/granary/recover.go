@@ -21,16 +21,17 @@ func (p *program) recoverCommand() *cli.Command {
 		Usage: "bring VMs back that an interrupted capture left stopped, suspended or snapshotted",
 		Description: "The next capture does the same. VMs that a running capture works on are left alone.\n\n" +
 			"   granary recover\n" +
-			"   granary recover --done /vms/web/web.vmx    a person has brought it back: forget its journal",
+			"   granary recover --done /vms/web/web.vmx    a person has brought it back: forget its journal\n" +
+			"   granary recover --done JOURNAL             the same by the journal's path, also of one that cannot be read",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "done", Usage: "touch nothing, and forget the journal of a `VM` that was brought back by hand"},
+			&cli.StringFlag{Name: "done", Usage: "touch nothing, and forget the journal of a `VM`, or JOURNAL itself: the VM was brought back by hand"},
 		},
 		Action: func(c *cli.Context) error {
 			if err := arguments(c, 0, 0, "no argument"); err != nil {
 				return err
 			}
 			if vm := c.String("done"); vm != "" {
-				return capture.Dismiss(stateDir(c), vm)
+				return p.dismiss(c, vm)
 			}
 			outliveReaders()
 			recovered, err := p.recover(c)
@@ -63,8 +64,9 @@ func (p *program) recoverCommand() *cli.Command {
 // granary: no VM stays down because nobody reads any more.
 func outliveReaders() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
+// recover brings VMs back, and keeps which ones for granary status.
 func (p *program) recover(c *cli.Context) ([]capture.Recovered, error) {
-	return capture.Recover(c.Context, capture.RecoverOptions{
+	recovered, err := capture.Recover(c.Context, capture.RecoverOptions{
 		StateDir: stateDir(c),
 		Connect:  job.Connect(p.log(c)),
 		Log:      p.log(c),
@@ -74,6 +76,21 @@ func (p *program) recover(c *cli.Context) ([]capture.Recovered, error) {
 			}
 		},
 	})
+	p.recordRecovered(c, recovered)
+	return recovered, err
+}
+
+// dismiss forgets the journal of a VM that a person has brought back.
+func (p *program) dismiss(c *cli.Context, vm string) error {
+	dismissed, err := capture.Dismiss(stateDir(c), vm)
+	p.recordRecovered(c, dismissed)
+	return err
+}
+
+func (p *program) recordRecovered(c *cli.Context, recovered []capture.Recovered) {
+	if err := job.RecordRecovered(stateDir(c), recovered, time.Now()); err != nil {
+		p.log(c).Warn("granary status does not learn of it", "err", err)
+	}
 }
 
 // printRecovered leaves it to run to find out whether all could be printed.

@@ -11,6 +11,7 @@ import (
 
 	"granary/capture"
 	"granary/fusefs"
+	"granary/job"
 	"granary/repo"
 	"granary/repo/format"
 )
@@ -60,7 +61,7 @@ func (p *program) report(err error) int {
 	if text := err.Error(); text != "" {
 		fmt.Fprintf(p.stderr, "granary: %s\n", oneLine(text))
 		if h := hint(err); h != "" {
-			fmt.Fprintf(p.stderr, "hint: %s\n", h)
+			fmt.Fprintf(p.stderr, "hint: %s\n", oneLine(h))
 		}
 	}
 	return status(err)
@@ -104,6 +105,10 @@ func hint(err error) string {
 		return "end that mount first: granary umount FOLDER"
 	case errors.Is(err, fusefs.ErrBusy):
 		return "fuser -vm FOLDER names who uses it"
+	case errors.Is(err, capture.ErrNoJournal):
+		return "granary recover and granary status name what waits"
+	case errors.Is(err, job.ErrNoRecord):
+		return "granary status names the VMs"
 	case errors.Is(err, repo.ErrNotFound):
 		return "granary list shows what there is"
 	case errors.As(err, &damage):

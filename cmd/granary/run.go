@@ -108,10 +108,11 @@ func (p *program) runJobs(c *cli.Context, r *repo.Repo, jobs []*job.Job) error {
 	}
 	var statuses []int
 	for _, j := range jobs {
-		statuses = append(statuses, p.runJob(c, r, j))
-		if c.Context.Err() != nil {
-			break
+		if cause := context.Cause(c.Context); cause != nil {
+			statuses = append(statuses, p.report(fmt.Errorf("job %s: it was not begun: %w", j.Name, cause)))
+			continue
 		}
+		statuses = append(statuses, p.runJob(c, r, j))
 	}
 	err := together(statuses)
 	if file := c.String("metrics"); file != "" {

@@ -20,9 +20,11 @@ func (p *program) statusCommand() *cli.Command {
 		Usage: "how well each VM is backed up, and what needs a person",
 		Description: "Exit status 3 if something needs a person: an interrupted or failed capture, a snapshot that is left, a generation that is too old.\n\n" +
 			"   granary status\n" +
-			"   granary status --max-age 26h --json",
+			"   granary status --max-age 26h --json\n" +
+			"   granary status --forget web            the VM is gone: drop what became of its last attempts",
 		Flags: []cli.Flag{
 			&cli.DurationFlag{Name: "max-age", Usage: "how old the newest generation of a VM may be"},
+			&cli.StringFlag{Name: "forget", Usage: "only drop what is kept of the attempts to capture a `VM`, by name or path; its generations stay"},
 		},
 		Action: func(c *cli.Context) error {
 			if err := arguments(c, 0, 0, "no argument"); err != nil {
@@ -32,6 +34,9 @@ func (p *program) statusCommand() *cli.Command {
 				if err := positive(c, "max-age"); err != nil {
 					return err
 				}
+			}
+			if vm := c.String("forget"); vm != "" {
+				return job.ForgetOutcomes(stateDir(c), vm)
 			}
 			return p.withRepo(c, func(r *repo.Repo) error { return p.status(c, r) })
 		},
