@@ -15,8 +15,10 @@ demo: setup build
 	$(GO) build -o bin/ ./integration/standin/vmrun ./integration/lab/vmlab
 	bash integration/demo.sh
 
+# Most tests wait for other processes most of the time: more of them at once than
+# there are processors.
 test: setup lint
-	$(GO) test -race -timeout 15m ./...
+	$(GO) test -race -parallel 6 -timeout 15m ./...
 
 # What has to build elsewhere is vetted for elsewhere.
 lint:

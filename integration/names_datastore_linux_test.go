@@ -23,7 +23,7 @@ func TestHostileDatastores(t *testing.T) {
 	w.env = append(w.env, "CANARY="+w.path("canary"), "VICTIM="+w.path("victim"), "GRANARY_HOST_PASSWORD=secret", "TOLD="+w.path("told"))
 	stores := hostileStores(w)
 	host := standin.RemoteHost{Type: "esx", User: "root", Password: "secret", Datastores: stores}
-	if err := w.vmware.Configure(standin.Settings{Pause: "1ms", Cache: guest.Unsafe, Hosts: map[string]standin.RemoteHost{"esx1": host}}); err != nil {
+	if err := w.vmware.Configure(standin.Settings{Pause: "20ms", Cache: guest.Unsafe, Hosts: map[string]standin.RemoteHost{"esx1": host}}); err != nil {
 		t.Fatal(err)
 	}
 	var folders, vms strings.Builder

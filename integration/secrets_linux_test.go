@@ -38,6 +38,9 @@ func TestSecrets(t *testing.T) {
 			v.told()
 			v.nowhere()
 			v.onlyWhereNeeded()
+			if v.looks == 0 {
+				t.Error("granary's command line was never seen")
+			}
 		})
 	}
 }

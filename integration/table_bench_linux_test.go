@@ -34,7 +34,7 @@ func newTableBench(t *testing.T, g tableGroup) *tableBench {
 	t.Helper()
 	w := newWorld(t)
 	if g.pause == "" {
-		g.pause = "10ms"
+		g.pause = "100ms"
 	}
 	err := w.vmware.Configure(standin.Settings{Pause: g.pause, Cache: guest.Unsafe, Guest: standin.Login{User: "root", Password: guestPassword},
 		GuestPrograms: map[string]standin.GuestProgram{"/sbin/freeze": {Freeze: true}, "/sbin/thaw": {Thaw: true}}})

@@ -22,7 +22,7 @@ type tableGroup struct {
 	flags  []string
 	beside []standin.Fault // what else goes wrong
 	lies   []string        // what it may print that is not so
-	pause  string          // of the guest after each write, 10ms unless set
+	pause  string          // of the guest after each write, 100ms unless set
 	sparse bool            // another group has all of the verb's errors
 	rule   func(tableGroup, tableCase) want
 }
@@ -47,18 +47,18 @@ var tableGroups = []tableGroup{
 	{verb: "deleteSnapshot", method: "stop-snapshot", steps: "delete-snapshot", lies: nothing, rule: ruleDelete},
 	{verb: "deleteSnapshot", method: "snapshot", steps: "delete-snapshot", lies: nothing, sparse: true, rule: ruleDelete},
 	{name: "freeze", verb: "runProgramInGuest", method: "snapshot", steps: "guest", flags: freezeThaw, rule: ruleFreeze},
-	{name: "thaw", verb: "runProgramInGuest", method: "snapshot", from: 2, steps: "guest", flags: freezeThaw, rule: ruleThaw},
+	{name: "thaw", verb: "runProgramInGuest", method: "snapshot", from: 2, steps: "guest", flags: freezeThaw, sparse: true, rule: ruleThaw},
 	{verb: "snapshot", method: "stop-snapshot", steps: "snapshot", lies: nothing, rule: ruleSnapshot},
 	{verb: "snapshot", method: "snapshot", steps: "snapshot", lies: nothing, sparse: true, rule: ruleSnapshot},
-	{name: "while quiesced", verb: "list", method: "stop-snapshot", from: 2, steps: "query", rule: ruleListLater},
+	{name: "while quiesced", verb: "list", method: "stop-snapshot", from: 2, steps: "query", sparse: true, rule: ruleListLater},
 	{verb: "listSnapshots", method: "stop-snapshot", steps: "query", lies: nothing, rule: ruleListSnapshots},
-	{name: "after a failure", verb: "listSnapshots", method: "snapshot", steps: "query", lies: nothing, rule: ruleListAfterFailure,
+	{name: "after a failure", verb: "listSnapshots", method: "snapshot", steps: "query", lies: nothing, sparse: true, rule: ruleListAfterFailure,
 		beside: []standin.Fault{{Verb: "snapshot", Do: standin.Fail, At: standin.After, Text: "Error: " + canceled}}},
 	{verb: "list", method: "stop-snapshot", steps: "query", lies: noneRuns, rule: ruleList},
 	{verb: "list", method: "snapshot", steps: "query", lies: noneRuns, sparse: true, rule: ruleList},
 	{verb: "list", method: "stop-snapshot", found: "off", steps: "query", lies: nothing, sparse: true, rule: ruleList},
 	{verb: "list", method: "stop-snapshot", found: "suspended", steps: "query", lies: nothing, sparse: true, rule: ruleList},
-	{name: "after reading", verb: "list", method: "none", found: "off", from: 2, steps: "query", lies: nothing, rule: ruleList},
+	{name: "after reading", verb: "list", method: "none", found: "off", from: 2, steps: "query", lies: nothing, sparse: true, rule: ruleList},
 	{verb: "version", method: "stop-snapshot", steps: "query", lies: nothing, rule: ruleVersion},
 	{verb: "version", method: "stop-snapshot", found: "off", steps: "query", lies: nothing, sparse: true, rule: ruleVersion},
 	{verb: "version", method: "stop-snapshot", found: "suspended", steps: "query", lies: nothing, sparse: true, rule: ruleVersion},
@@ -82,7 +82,7 @@ func (g tableGroup) consistency() string {
 
 // groupsAtOnce keeps the processors busy although most cases wait most of the
 // time: the tests of this binary that run in parallel are far fewer.
-const groupsAtOnce = 6
+const groupsAtOnce = 10
 
 // Each verb of vmrun, by each method that calls it, with each fault: granary
 // ends with the right status, message and hint, and the VM is back as it was

@@ -58,7 +58,7 @@ func newExportHost(t *testing.T, method exportMethod) *exportHost {
 	h := &exportHost{world: newWorld(t), exportMethod: method}
 	h.vm = h.makeVM(lab.Spec{Disks: 2, Chain: 1})
 	host := standin.RemoteHost{User: hostUser, Password: hostSecret, Datastores: map[string]string{"ds1": h.path("vms")}}
-	if err := h.vmware.Configure(standin.Settings{Pause: "1ms", Cache: guest.Unsafe, Hosts: map[string]standin.RemoteHost{"esx1": host}}); err != nil {
+	if err := h.vmware.Configure(standin.Settings{Pause: "20ms", Cache: guest.Unsafe, Hosts: map[string]standin.RemoteHost{"esx1": host}}); err != nil {
 		t.Fatal(err)
 	}
 	h.setMounter("")
