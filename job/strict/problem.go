@@ -29,15 +29,19 @@ const maxSource = 200
 // maxProblems bounds how many are told.
 const maxProblems = 50
 
-// password is what a line may hold that should have been elsewhere.
-var password = regexp.MustCompile(`(?i)(passw(or)?d|passphrase|secret)(["']?\s*:).*`)
+// password and login are what a line may hold that should have been elsewhere.
+var (
+	password = regexp.MustCompile(`(?i)(passw(or)?d|passphrase|secret)(["']?\s*:).*`)
+	login    = regexp.MustCompile(`[^\s:"']+:\S*@`) // user:password@host
+)
 
 func (d *Document) problem(at *token.Token, text string) *Problem {
-	p := &Problem{Path: d.path, Line: 1, Column: 1, Text: text}
+	p := &Problem{Path: d.path, Line: 1, Column: 1, Text: login.ReplaceAllString(text, "***@")}
 	if at != nil && at.Position != nil {
 		p.Line, p.Column = max(1, min(at.Position.Line, len(d.lines))), max(1, at.Position.Column)
 	}
 	p.Source = password.ReplaceAllString(strings.TrimSpace(d.lines[p.Line-1]), "$1$3 ***")
+	p.Source = login.ReplaceAllString(p.Source, "***@")
 	if len(p.Source) > maxSource {
 		p.Source = strings.ToValidUTF8(p.Source[:maxSource], "") + "…"
 	}

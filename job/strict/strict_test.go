@@ -158,7 +158,7 @@ func TestManyProblemsAreCounted(t *testing.T) {
 func TestPasswordsAreNotShown(t *testing.T) {
 	for _, text := range []string{
 		"password: hunter2", "nested: {user: x, password: hunter2}", "nested:\n  \"Password\" : hunter2", "passwd: hunter2\n", "vm-secret: hunter2",
-		"password: [hunter2\n", "count: x # password: hunter2",
+		"password: [hunter2\n", "count: x # password: hunter2", "count: root:hunter2@esx1", "nested: {address: \"root:hunter2@esx1\"}",
 	} {
 		err := decode(t, text, &sample{})
 		if err == nil || strings.Contains(err.Error(), "hunter2") {
