@@ -255,19 +255,13 @@ func pathInDatastore(vmx string) string {
 	return ""
 }
 
-// stillDown looks whether somebody has started the guest that was to be down
-// when its disks were frozen: then the generation claims no more than it holds.
+// stillDown asks vmrun: the VM's files need not be on this machine.
 func (e *export) stillDown(ctx context.Context) {
 	running, err := e.Hypervisor.Running(ctx, e.VMX)
-	switch {
-	case err != nil:
-		e.Log.Warn("whether somebody started the guest before its disks were frozen is not known; it is recorded as crash-consistent", "err", err)
-	case running:
-		e.Log.Warn("somebody started the guest, perhaps before its disks were frozen; it is recorded as crash-consistent")
-	default:
-		return
+	if running {
+		err = ErrRunning
 	}
-	e.consistency = format.Crash
+	e.stayedDown(err)
 }
 
 // exportNow exports the VM. With StopSnapshot a guest that was stopped is

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -115,10 +116,12 @@ type record struct {
 type journal struct {
 	path   string
 	lock   *flock.Flock
-	file   *os.File
 	intent Intent
-	steps  []record
-	torn   bool // the file may end in the middle of a line
+
+	mu    sync.Mutex // an export goes on while its guest is started
+	file  *os.File
+	steps []record
+	torn  bool // the file may end in the middle of a line
 }
 
 const (
@@ -128,7 +131,8 @@ const (
 )
 
 // lockVM takes the lock of a VM on this host; key names it. It returns ErrBusy
-// where another process has it for longer than patience. A journal that lies there is read; else there is none yet.
+// where another process has it for longer than patience. A journal that lies
+// there is read; else there is none yet.
 func lockVM(stateDir, key string, patience time.Duration) (*journal, error) {
 	dir := filepath.Join(stateDir, journalsDir)
 	if err := storage.MakeDirs(dir, 0o700); err != nil {
@@ -146,6 +150,18 @@ const (
 )
 
 func lockJournal(path string, patience time.Duration) (*journal, error) {
+	j, err := lockUnread(path, patience)
+	if err != nil {
+		return nil, err
+	}
+	if err := j.read(); err != nil {
+		return nil, errors.Join(err, j.lock.Close())
+	}
+	return j, nil
+}
+
+// lockUnread takes the lock, whatever the journal holds.
+func lockUnread(path string, patience time.Duration) (*journal, error) {
 	j := &journal{path: path, lock: flock.New(strings.TrimSuffix(path, journalExt) + lockExt)}
 	for end := time.Now().Add(patience); ; time.Sleep(lockPoll) {
 		ok, err := j.lock.TryLock()
@@ -153,16 +169,12 @@ func lockJournal(path string, patience time.Duration) (*journal, error) {
 			return nil, fmt.Errorf("lock journal: %w", err)
 		}
 		if ok {
-			break
+			return j, nil
 		}
 		if !time.Now().Before(end) {
 			return nil, ErrBusy
 		}
 	}
-	if err := j.read(); err != nil {
-		return nil, errors.Join(err, j.lock.Close())
-	}
-	return j, nil
 }
 
 // read takes in what earlier processes wrote. A torn line was the last of its
@@ -213,15 +225,23 @@ func (e *brokenJournalError) Hint() string {
 }
 
 // pending tells whether the journal waits for recovery.
-func (j *journal) pending() bool { return len(j.steps) > 0 }
+func (j *journal) pending() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.steps) > 0
+}
 
 // has tells whether a step was written.
 func (j *journal) has(step Step) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	return slices.ContainsFunc(j.steps, func(r record) bool { return r.Step == step })
 }
 
 // last is which of the steps was written last, empty if none was.
 func (j *journal) last(steps ...Step) Step {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	for _, r := range slices.Backward(j.steps) {
 		if slices.Contains(steps, r.Step) {
 			return r.Step
@@ -233,6 +253,8 @@ func (j *journal) last(steps ...Step) Step {
 // unconfirmed tells whether a step was asked for and has neither succeeded nor
 // failed since, and when it was asked for.
 func (j *journal) unconfirmed(asked, done Step) (at time.Time, open bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	for _, r := range j.steps {
 		switch r.Step {
 		case asked:
@@ -246,6 +268,8 @@ func (j *journal) unconfirmed(asked, done Step) (at time.Time, open bool) {
 
 // begin makes the journal durable, with what recovery has to know.
 func (j *journal) begin(intent Intent) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	j.intent = intent
 	f, err := os.OpenFile(j.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
@@ -260,6 +284,8 @@ func (j *journal) begin(intent Intent) error {
 
 // note writes a step durably.
 func (j *journal) note(s Step) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	if j.file == nil {
 		f, err := os.OpenFile(j.path, os.O_WRONLY|os.O_APPEND, 0o600)
 		if err != nil {
@@ -270,6 +296,7 @@ func (j *journal) note(s Step) error {
 	return j.write(record{Step: s, Time: time.Now()})
 }
 
+// write is called with mu held.
 func (j *journal) write(r record) error {
 	line, err := json.Marshal(r)
 	if err == nil {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 func begun(t *testing.T, state string) *journal {
@@ -107,5 +109,34 @@ func TestTornJournal(t *testing.T) {
 		if err := again.close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// An export writes to the journal while its guest is started: no step is lost.
+func TestJournalOfTwoAtOnce(t *testing.T) {
+	state := t.TempDir()
+	j := begun(t, state)
+	const each = 50
+	var both errgroup.Group
+	for _, step := range []Step{stepExport, stepStart} {
+		both.Go(func() error {
+			for range each {
+				if err := j.note(step); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := errors.Join(both.Wait(), j.close()); err != nil {
+		t.Fatal(err)
+	}
+	next, err := lockVM(state, "/vms/web.vmx", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer next.close()
+	if len(j.steps) != 1+2*each || len(next.steps) != len(j.steps) {
+		t.Errorf("%d steps in memory, %d on disk", len(j.steps), len(next.steps))
 	}
 }

@@ -71,11 +71,11 @@ func (p *planner) extent(path string, d *vmdk.Descriptor, e vmdk.Extent) error {
 		return fmt.Errorf("extent of %s: %w", path, err)
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("extent of %s: %w", path, err)
+	}
 	if e.Type == "FLAT" || e.Type == "VMFS" {
-		info, err := f.Stat()
-		if err != nil {
-			return fmt.Errorf("extent of %s: %w", path, err)
-		}
 		if want := (e.Offset + e.Sectors) * vmdk.SectorSize; info.Size() < want {
 			if p.export {
 				return fmt.Errorf("%s has %d bytes, its descriptor says %d: %w", file, info.Size(), want, vcb.ErrIncomplete)
@@ -85,19 +85,11 @@ func (p *planner) extent(path string, d *vmdk.Descriptor, e vmdk.Extent) error {
 	}
 	// The source's own damage is saved as it is; an export can be made again.
 	if p.export && (e.Type == "SPARSE" || e.Type == "VMFSSPARSE") {
-		if err := checkWhole(f); err != nil {
+		if err := vmdk.CheckWhole(f, info.Size()); err != nil {
 			return fmt.Errorf("%s: %w: %w", file, err, vcb.ErrIncomplete)
 		}
 	}
 	return p.add(file, format.RoleDisk)
-}
-
-func checkWhole(f *os.File) error {
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	return vmdk.CheckWhole(f, info.Size())
 }
 
 // parent follows the hint to a child's parent; where a VM has been moved, the

@@ -10,10 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/gofrs/flock"
 
 	"granary/capture/vcb"
 )
@@ -186,13 +183,9 @@ func Dismiss(stateDir, vm string) (dismissed []Recovered, err error) {
 
 // discard removes a journal that cannot be read.
 func discard(path string) error {
-	j := &journal{path: path, lock: flock.New(strings.TrimSuffix(path, journalExt) + lockExt)}
-	ok, err := j.lock.TryLock()
+	j, err := lockUnread(path, 0)
 	if err != nil {
-		return fmt.Errorf("lock journal: %w", err)
-	}
-	if !ok {
-		return ErrBusy
+		return err
 	}
 	return errors.Join(j.remove(), j.close())
 }

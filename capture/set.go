@@ -218,23 +218,22 @@ func (c *run) freezeDisks(ctx context.Context, room *int64) error {
 		return err
 	}
 	if c.Quiesce == StopSnapshot {
-		c.stayedDown()
+		c.stayedDown(c.plan.proveOff()) // its files tell at once, while the guest's users wait
 	}
 	return nil
 }
 
-// stayedDown looks whether somebody has started the guest that was to be down
-// when its disks were frozen: then the generation claims no more than it holds.
-// Its files tell at once, while the guest's users wait.
-func (c *run) stayedDown() {
-	err := c.plan.proveOff()
+// stayedDown lowers what a generation claims whose guest was to be down when its
+// disks were frozen. seen is what a look gave: nil for a guest that is down,
+// ErrRunning for one that somebody has started.
+func (c *run) stayedDown(seen error) {
 	switch {
-	case err == nil:
+	case seen == nil:
 		return
-	case errors.Is(err, ErrRunning):
-		c.Log.Warn("somebody started the guest, perhaps before its disks were frozen; it is recorded as crash-consistent", "vmx", c.VMX, "err", err)
+	case errors.Is(seen, ErrRunning):
+		c.Log.Warn("somebody started the guest, perhaps before its disks were frozen; it is recorded as crash-consistent", "vmx", c.VMX, "err", seen)
 	default:
-		c.Log.Warn("whether somebody started the guest before its disks were frozen is not known; it is recorded as crash-consistent", "vmx", c.VMX, "err", err)
+		c.Log.Warn("whether somebody started the guest before its disks were frozen is not known; it is recorded as crash-consistent", "vmx", c.VMX, "err", seen)
 	}
 	c.consistency = format.Crash
 }

@@ -164,9 +164,9 @@ func (c *run) one(ctx context.Context, t Task) Outcome {
 	return o
 }
 
-// capture calls Capture. A panic there is this VM's failure: its journal brings
-// the VM back and its generation was not committed, while a crash would leave
-// the VMs of all other captures stopped, and their after-scripts undone.
+// capture calls Capture. A panic there is this VM's failure: the capture has
+// brought the VM back and committed nothing, while a crash would leave the VMs of
+// all other captures stopped, and their after-scripts undone.
 func (c *run) capture(ctx context.Context, o Outcome) (done Outcome) {
 	defer func() {
 		if cause := recover(); cause != nil {

@@ -15,9 +15,6 @@ import (
 // Eight writers of a Repo take little more memory than one, also where storage
 // does not keep up with them.
 func TestMemoryOfManyWriters(t *testing.T) {
-	if testing.Short() {
-		t.Skip("stores 1.7 GiB")
-	}
 	peaks := map[int]int{}
 	for _, writers := range []int{1, 8} {
 		dir := filepath.Join(t.TempDir(), "repo")
