@@ -18,7 +18,7 @@ demo: setup build
 # Most tests wait for other processes most of the time: more of them at once than
 # there are processors. Memory is measured without the race detector's own.
 test: setup lint
-	$(GO) test -race -parallel 6 -timeout 15m ./...
+	$(GO) test -race -parallel 6 -timeout 18m ./...
 	$(GO) test -run '^TestMemory' ./repo
 
 # What has to build elsewhere is vetted for elsewhere.

@@ -110,10 +110,16 @@ func TestAnothersExportBegins(t *testing.T) {
 		t.Parallel()
 		h := newExportHost(t, exportMethodNamed("snapshot without vmrun"))
 		h.killedIn(exportStep{"export", standin.Midway})
+		err := eventually(t.Context(), "vcbMounter's snapshot", func() bool {
+			return strings.Contains(h.onHost("listSnapshots"), vcb.LeftoverSnapshot)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 		mounter := h.called("vcbMounter")
 		h.tool("kill", "-9", fmt.Sprint(mounter[len(mounter)-1].PID))
 		h.onHost("deleteSnapshot", vcb.LeftoverSnapshot)
-		if err := os.RemoveAll(h.path("exports")); err != nil {
+		if err = os.RemoveAll(h.path("exports")); err != nil {
 			t.Fatal(err)
 		}
 		h.onHost("snapshot", vcb.LeftoverSnapshot)
