@@ -22,17 +22,23 @@ type Place struct {
 	Stored   uint32 // bytes
 	Plain    uint32 // bytes once decoded
 	Encoding format.Encoding
+	// Base is, where the grain is stored as a patch, the grain that it applies
+	// to; else zero.
+	Base format.ID
 }
 
 // IsZero tells whether there is no such place.
 func (p Place) IsZero() bool { return p.Stored == 0 }
+
+// IsPatch tells whether the grain is stored as a patch.
+func (p Place) IsPatch() bool { return !p.Base.IsZero() }
 
 // Places gives the place of each grain of a pack, in the table's order.
 func Places(t format.PackTable) []Place {
 	places := make([]Place, len(t.Entries))
 	offset := uint32(format.PackHeaderSize)
 	for i, e := range t.Entries {
-		places[i] = Place{Pack: t.Name, Offset: offset, Stored: e.Stored, Plain: e.Plain, Encoding: e.Encoding}
+		places[i] = Place{Pack: t.Name, Offset: offset, Stored: e.Stored, Plain: e.Plain, Encoding: e.Encoding, Base: e.Base}
 		offset += e.Stored
 	}
 	return places

@@ -9,7 +9,8 @@ import (
 
 // Keys of the database:
 //
-//	'g' ID                  -> place: pack number here u32, offset, stored, plain u32, encoding u8
+//	'g' ID                  -> place: pack number here u32, offset, stored, plain u32, encoding u8,
+//	                           and of a patch the base's ID
 //	'n' pack number here    -> pack name
 //	'p' pack name           -> pack number here: this pack is merged
 //	'v'                     -> layout version; another one is thrown away
@@ -59,15 +60,30 @@ func appendPlace(b []byte, number uint32, p Place) []byte {
 	b = be.AppendUint32(b, p.Offset)
 	b = be.AppendUint32(b, p.Stored)
 	b = be.AppendUint32(b, p.Plain)
-	return append(b, byte(p.Encoding))
+	b = append(b, byte(p.Encoding))
+	if p.IsPatch() {
+		b = append(b, p.Base[:]...)
+	}
+	return b
 }
 
+// The lengths of a place without and with a base.
+const (
+	placeSize = 17
+	patchSize = placeSize + len(format.ID{})
+)
+
 func parsePlace(b []byte) (number uint32, p Place, err error) {
-	if len(b) != 17 {
+	if len(b) != placeSize && len(b) != patchSize {
 		return 0, p, errBadValue
 	}
 	p = Place{Offset: be.Uint32(b[4:]), Stored: be.Uint32(b[8:]), Plain: be.Uint32(b[12:]), Encoding: format.Encoding(b[16])}
-	if p.Plain > format.MaxGrain || p.Stored == 0 || p.Stored > p.Plain || uint64(p.Offset)+uint64(p.Stored) > format.MaxPackSize {
+	most := p.Plain
+	if len(b) == patchSize {
+		copy(p.Base[:], b[placeSize:])
+		most = uint32(format.MaxPatch(int(p.Plain)))
+	}
+	if p.Plain > format.MaxGrain || p.Stored == 0 || p.Stored > most || uint64(p.Offset)+uint64(p.Stored) > format.MaxPackSize {
 		return 0, Place{}, errBadValue
 	}
 	return be.Uint32(b), p, nil

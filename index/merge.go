@@ -1,9 +1,11 @@
 package index
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -27,10 +29,12 @@ func (x *Index) Merge(ctx context.Context, packs []format.PackTable) error {
 		if err != nil {
 			return fmt.Errorf("merge into index: %w", err)
 		}
+		// Patches first: what comes later wins.
+		slices.SortStableFunc(fresh, func(a, b format.PackTable) int { return cmp.Compare(b.Kind, a.Kind) })
 		batch := db.NewWriteBatch()
 		defer batch.Cancel()
 		for i, t := range fresh {
-			if err := addPack(batch, next+uint32(i), t); err != nil {
+			if err := addPack(db, batch, next+uint32(i), t); err != nil {
 				return fmt.Errorf("merge %s into index: %w", t.Name, err)
 			}
 		}
@@ -92,7 +96,7 @@ func lendPack(db *badger.DB, batch *badger.WriteBatch, number uint32, t format.P
 // unmerged returns the packs that db lacks, and the next free pack number.
 func unmerged(db *badger.DB, packs []format.PackTable) (fresh []format.PackTable, next uint32, err error) {
 	err = db.View(func(txn *badger.Txn) error {
-		v := &View{txn: txn}
+		v := newView(txn)
 		for _, t := range packs {
 			has, err := v.Has(t.Name)
 			if err != nil {
@@ -115,14 +119,55 @@ func unmerged(db *badger.DB, packs []format.PackTable) (fresh []format.PackTable
 
 // addPack writes the grains first and the mark that the pack is merged last:
 // should only a part survive a crash, the pack is merged again.
-func addPack(batch *badger.WriteBatch, number uint32, t format.PackTable) error {
+func addPack(db *badger.DB, batch *badger.WriteBatch, number uint32, t format.PackTable) error {
 	if err := batch.Set(appendNumberKey(nil, number), appendPackName(nil, t.Name)); err != nil {
 		return err
 	}
+	whole := make([]bool, len(t.Entries))
+	if t.Kind == format.Patches {
+		if err := findWhole(db, t, whole); err != nil {
+			return err
+		}
+	}
 	for i, p := range Places(t) {
+		if whole[i] {
+			continue
+		}
 		if err := batch.Set(appendGrainKey(nil, t.Entries[i].ID), appendPlace(nil, number, p)); err != nil {
 			return err
 		}
 	}
 	return batch.Set(appendPackKey(nil, t.Name), be.AppendUint32(nil, number))
+}
+
+// findWhole sets whole[i] where the i-th grain of a pack of patches lies whole in
+// a merged pack: a patch must not hide the base of another.
+func findWhole(db *badger.DB, t format.PackTable, whole []bool) error {
+	return db.View(func(txn *badger.Txn) error {
+		v := newView(txn)
+		ids := make([]format.ID, len(t.Entries))
+		for i, e := range t.Entries {
+			ids[i] = e.ID
+		}
+		places := make([]Place, len(ids))
+		if err := v.Find(ids, places); err != nil {
+			return err
+		}
+		merged := map[format.PackName]bool{}
+		for i, p := range places {
+			if p.IsZero() || p.IsPatch() {
+				continue
+			}
+			has, known := merged[p.Pack]
+			if !known {
+				var err error
+				if has, err = v.Has(p.Pack); err != nil {
+					return err
+				}
+				merged[p.Pack] = has
+			}
+			whole[i] = has
+		}
+		return nil
+	})
 }

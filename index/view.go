@@ -18,6 +18,10 @@ type View struct {
 	packs map[uint32]format.PackName
 }
 
+func newView(txn *badger.Txn) *View {
+	return &View{txn: txn, packs: map[uint32]format.PackName{}}
+}
+
 // View calls fn with the index as it is now. It waits for a merge that is
 // under way. fn must call neither View nor Merge, and may be called again after
 // it met a damaged database.
@@ -56,7 +60,7 @@ func (x *Index) view(ctx context.Context, fn func(*View) error) (err error) {
 	}()
 	txn := d.db.NewTransaction(false)
 	defer txn.Discard()
-	return fn(&View{txn: txn, packs: map[uint32]format.PackName{}})
+	return fn(newView(txn))
 }
 
 // Find sets places[i] to where ids[i] lies, and to no place where the index

@@ -133,6 +133,7 @@ type batch struct {
 	first   int64 // grain
 	plain   []byte
 	ids     []format.ID
+	old     []format.ID    // the parent's at the same place; nil if there is none
 	entries []format.Entry // of the grains that have to be stored
 	stored  []byte         // their stored forms, one after the other
 	done    chan struct{}
@@ -280,7 +281,7 @@ func (b *batch) reset(first int64, n, grain int) {
 	if cap(b.ids) < count {
 		b.ids = make([]format.ID, count)
 	}
-	b.ids = b.ids[:count]
+	b.ids, b.old = b.ids[:count], nil
 	b.entries, b.stored, b.done = b.entries[:0], b.stored[:0], make(chan struct{})
 }
 
@@ -311,12 +312,22 @@ func (p *pipeline) process(ctx context.Context, b *batch) error {
 	if err := p.writer.known.take(ctx, wanted, missing); err != nil {
 		return err
 	}
+	bases, err := p.bases(ctx, b, missing)
+	if err != nil {
+		return err
+	}
 	for i, m := range missing {
-		if m {
-			var e format.Entry
-			e, b.stored = tools.encode(b.ids[i], b.grain(i, size), b.stored)
-			b.entries = append(b.entries, e)
+		if !m {
+			continue
 		}
+		e := format.Entry{ID: b.ids[i], Plain: uint32(len(b.grain(i, size)))}
+		if base, ok := bases[i]; ok && tools.patch(base.plain, b.grain(i, size)) {
+			e.Base = base.id
+			b.stored = tools.encode(&e, tools.patched, b.stored)
+		} else {
+			b.stored = tools.encode(&e, b.grain(i, size), b.stored)
+		}
+		b.entries = append(b.entries, e)
 	}
 	return nil
 }
@@ -331,6 +342,7 @@ func (p *pipeline) changed(ctx context.Context, b *batch) []format.ID {
 		})
 		return b.ids
 	}
+	b.old = old
 	wanted := make([]format.ID, len(b.ids))
 	for i, id := range b.ids {
 		if i >= len(old) || id != old[i] {
@@ -344,7 +356,11 @@ func (p *pipeline) changed(ctx context.Context, b *batch) []format.ID {
 func (p *pipeline) collect(ctx context.Context, b *batch) error {
 	stored := b.stored
 	for _, e := range b.entries {
-		if err := p.writer.store(ctx, format.Data, e, stored[:e.Stored]); err != nil {
+		kind := format.Data
+		if !e.Base.IsZero() {
+			kind = format.Patches
+		}
+		if err := p.writer.store(ctx, kind, e, stored[:e.Stored]); err != nil {
 			return err
 		}
 		stored = stored[e.Stored:]
@@ -370,7 +386,8 @@ func (p *pipeline) putNode(ctx context.Context, n *format.Node) (format.ID, erro
 		return id, err
 	}
 	if missing[0] {
-		e, stored := p.node.encode(id, plain, nil)
+		e := format.Entry{ID: id, Plain: format.NodeSize}
+		stored := p.node.encode(&e, plain, nil)
 		if err := p.writer.store(ctx, format.Nodes, e, stored); err != nil {
 			return id, err
 		}

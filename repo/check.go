@@ -158,7 +158,7 @@ func (c *check) pack(ctx context.Context, p sizedPack, size int64, there bool) e
 	if size != int64(p.size) {
 		return lost(fmt.Sprintf("pack has %d bytes, not %d", size, p.size))
 	}
-	t, err := c.repo.packTable(ctx, p.PackName, size, p.entries)
+	t, err := c.repo.packTable(ctx, p.PackName, size, p.kind, p.entries)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -220,9 +220,16 @@ func (c *check) compareIndex(ctx context.Context, t format.PackTable, places []i
 
 // readPack verifies each grain's bytes.
 func (c *check) readPack(ctx context.Context, t format.PackTable, places []index.Place) error {
+	bases, err := c.repo.basePlaces(ctx, places)
+	if err != nil {
+		return err
+	}
 	grains := make([]wanted, len(places))
 	for i := range places {
-		grains[i] = wanted{t.Entries[i].ID, places[i]}
+		grains[i] = wanted{id: t.Entries[i].ID, place: places[i]}
+		if bases != nil {
+			grains[i].base = bases[i]
+		}
 	}
 	buf := make([]byte, 0, runBytes)
 	for from := 0; from < len(grains); {
@@ -236,11 +243,15 @@ func (c *check) readPack(ctx context.Context, t format.PackTable, places []index
 		if err != nil && !damaged(err) && ctx.Err() != nil {
 			return err
 		}
-		for _, w := range grains[from:to] {
+		plain := c.repo.fetchBases(ctx, grains[from:to])
+		for i, w := range grains[from:to] {
 			at := w.place.Offset - first.Offset
-			bad := err
+			bad, base := err, plain[i]
+			if bad == nil && w.place.IsPatch() && base == nil {
+				base, bad = c.repo.readBase(ctx, w)
+			}
 			if bad == nil {
-				_, bad = c.repo.decode(t.Kind, w, buf[at:at+w.place.Stored])
+				_, bad = c.repo.decode(t.Kind, w, buf[at:at+w.place.Stored], base)
 			}
 			if bad != nil {
 				c.badGrain(t, w, bad)
@@ -253,7 +264,7 @@ func (c *check) readPack(ctx context.Context, t format.PackTable, places []index
 }
 
 func (c *check) badGrain(t format.PackTable, w wanted, err error) {
-	damage := &DamageError{Object: t.Name.String(), Grain: w.id, Err: err}
+	damage := damageOf(w, err)
 	c.damage(damage)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -276,22 +287,34 @@ func (c *check) file(ctx context.Context, f *File) error {
 		c.damage(f.locate(&DamageError{Object: format.ManifestName(f.of.Session), Err: format.ErrCorrupt}, 0))
 		return nil
 	}
-	places := make([]index.Place, 1)
-	if err := c.repo.places(ctx, []format.ID{f.entry.Root}, places); err != nil {
+	root, err := c.repo.locate(ctx, []format.ID{f.entry.Root})
+	if err != nil {
 		return err
 	}
-	_, err := c.tree(ctx, f, f.entry.Root, places[0], f.tree.Height(), 0)
+	_, err = c.tree(ctx, f, root[0], f.tree.Height(), 0)
 	return err
 }
 
-// tree verifies the tree of a height whose first grain is base.
-func (c *check) tree(ctx context.Context, f *File, id format.ID, place index.Place, height int, base int64) (sound bool, err error) {
+// tree verifies the tree of a height that covers the grains from first on.
+func (c *check) tree(ctx context.Context, f *File, w wanted, height int, first int64) (sound bool, err error) {
+	id, place := w.id, w.place
 	if id.IsZero() {
 		return true, nil
 	}
 	fail := func(why error) (bool, error) {
-		c.damage(f.locate(why, base*int64(f.tree.Grain)))
+		c.damage(f.locate(why, first*int64(f.tree.Grain)))
 		return false, nil
+	}
+	if place.IsPatch() && height == 0 {
+		if w.base.IsZero() {
+			return fail(c.repo.noPlace(place.Base))
+		}
+		if err := w.soundBase(); err != nil {
+			return fail(damageOf(w, err))
+		}
+		if sound, err := c.tree(ctx, f, w.whole(), height, first); !sound || err != nil {
+			return false, err
+		}
 	}
 	if place.IsZero() {
 		return fail(c.repo.noPlace(id))
@@ -305,7 +328,7 @@ func (c *check) tree(ctx context.Context, f *File, id format.ID, place index.Pla
 		return fail(&DamageError{Object: place.Pack.String(), Grain: id, Err: fmt.Errorf("%w: its pack is missing or damaged", format.ErrCorrupt)})
 	}
 	if height == 0 {
-		if int(place.Plain) != f.tree.GrainLen(base) {
+		if int(place.Plain) != f.tree.GrainLen(first) {
 			return fail(&DamageError{Object: place.Pack.String(), Grain: id, Err: fmt.Errorf("%w: wrong length", format.ErrCorrupt)})
 		}
 		return true, nil
@@ -313,7 +336,7 @@ func (c *check) tree(ctx context.Context, f *File, id format.ID, place index.Pla
 	if _, done := c.sound[soundTree{id, height}]; done {
 		return true, nil
 	}
-	b, err := c.repo.node(ctx, id, place, height, min(f.tree.Grains()-base, format.Span(height)))
+	b, err := c.repo.node(ctx, id, place, height, min(f.tree.Grains()-first, format.Span(height)))
 	var damage *DamageError
 	if errors.As(err, &damage) {
 		return fail(damage)
@@ -321,13 +344,17 @@ func (c *check) tree(ctx context.Context, f *File, id format.ID, place index.Pla
 	if err != nil {
 		return false, err
 	}
-	places, err := b.resolve(ctx, c.repo)
+	places, bases, err := b.resolve(ctx, c.repo)
 	if err != nil {
 		return false, err
 	}
 	sound = true
 	for i := range b.ids {
-		whole, err := c.tree(ctx, f, b.ids[i], places[i], height-1, base+int64(i)*format.Span(height-1))
+		w := wanted{id: b.ids[i], place: places[i]}
+		if bases != nil {
+			w.base = bases[i]
+		}
+		whole, err := c.tree(ctx, f, w, height-1, first+int64(i)*format.Span(height-1))
 		if err != nil {
 			return false, err
 		}

@@ -67,7 +67,7 @@ func TestEachRegionOfAPackIsGuarded(t *testing.T) {
 		p := packOf(t, g, kind)
 		file := packFile(dir, g, p.Number)
 		whole := readFile(t, file)
-		tail := len(whole) - format.TableSize(int(p.Entries))
+		tail := len(whole) - format.TableSize(p.Kind, int(p.Entries))
 		// Not each byte: Check reads the whole repository each time.
 		for i := 0; i < len(whole); {
 			step := 7

@@ -24,7 +24,11 @@ const (
 type wanted struct {
 	id    format.ID
 	place index.Place
+	base  index.Place // of what a patch applies to
 }
+
+// whole is the base of a patch, as a grain to fetch.
+func (w wanted) whole() wanted { return wanted{id: w.place.Base, place: w.base} }
 
 // fetch reads and decodes grains, in runs and on all cores, and hands each to
 // got as soon as it is there, from any goroutine. Damage is an error of its
@@ -36,14 +40,38 @@ func (r *Repo) fetch(ctx context.Context, kind format.PackKind, grains []wanted,
 		got(0, plain, err)
 		return
 	}
+	bases := r.fetchBases(ctx, grains)
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0) + 1)
 	for from := 0; from < len(grains); {
 		to := runEnd(grains, from)
-		r.fetchRun(ctx, &g, kind, grains[from:to], from, got)
+		r.fetchRun(ctx, &g, kind, grains[from:to], bases, from, got)
 		from = to
 	}
 	_ = g.Wait() // errors went to got
+}
+
+// fetchBases fetches what those of the grains apply to that are patches, by the
+// grains' numbers. One that cannot be had is left out: whoever then wants it for
+// its patch alone learns why.
+func (r *Repo) fetchBases(ctx context.Context, grains []wanted) map[int][]byte {
+	var bases []wanted
+	var at []int
+	for i, w := range grains {
+		if w.place.IsPatch() && !w.base.IsZero() && w.soundBase() == nil {
+			bases, at = append(bases, w.whole()), append(at, i)
+		}
+	}
+	if len(bases) == 0 {
+		return nil
+	}
+	plain := make([][]byte, len(bases))
+	r.fetch(ctx, format.Data, bases, func(i int, b []byte, _ error) { plain[i] = b })
+	byGrain := make(map[int][]byte, len(bases))
+	for i, b := range plain {
+		byGrain[at[i]] = b
+	}
+	return byGrain
 }
 
 // runEnd is the end of the run that begins at grain i.
@@ -63,7 +91,7 @@ func runEnd(grains []wanted, i int) int {
 // runBuffers hold the stored bytes of runs.
 var runBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
-func (r *Repo) fetchRun(ctx context.Context, g *errgroup.Group, kind format.PackKind, run []wanted, at int, got func(int, []byte, error)) {
+func (r *Repo) fetchRun(ctx context.Context, g *errgroup.Group, kind format.PackKind, run []wanted, bases map[int][]byte, at int, got func(int, []byte, error)) {
 	first, last := run[0].place, run[len(run)-1].place
 	size := int(last.Offset + last.Stored - first.Offset)
 	buf := runBuffers.Get().(*[]byte)
@@ -87,7 +115,12 @@ func (r *Repo) fetchRun(ctx context.Context, g *errgroup.Group, kind format.Pack
 		from := w.place.Offset - first.Offset
 		g.Go(func() error {
 			defer left.Done()
-			plain, err := r.decode(kind, *w, stored[from:from+w.place.Stored])
+			if w.place.IsPatch() && bases[at+i] == nil {
+				plain, err := r.fetchOne(ctx, kind, w)
+				got(at+i, plain, err)
+				return nil
+			}
+			plain, err := r.decode(kind, *w, stored[from:from+w.place.Stored], bases[at+i])
 			if err != nil {
 				plain, err = r.fetchAgain(ctx, kind, w, err)
 			}
@@ -117,7 +150,40 @@ func (r *Repo) readGrain(ctx context.Context, kind format.PackKind, w wanted) ([
 	if err := r.readPack(ctx, w.place.Pack, stored, w.place.Offset); err != nil {
 		return nil, err
 	}
-	return r.decode(kind, w, stored)
+	base, err := r.readBase(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	return r.decode(kind, w, stored, base)
+}
+
+// readBase reads what a grain applies to that is a patch; nil for one that is
+// none.
+func (r *Repo) readBase(ctx context.Context, w wanted) ([]byte, error) {
+	if !w.place.IsPatch() {
+		return nil, nil
+	}
+	if w.base.IsZero() {
+		return nil, r.noPlace(w.place.Base)
+	}
+	damage := &DamageError{Object: w.base.Pack.String(), Grain: w.place.Base}
+	if damage.Err = w.soundBase(); damage.Err != nil {
+		return nil, damage
+	}
+	base, err := r.readGrain(ctx, format.Data, w.whole())
+	if damaged(err) {
+		damage.Err = err
+		return nil, damage
+	}
+	return base, err
+}
+
+// soundBase tells whether the base of a patch is stored as one has to be.
+func (w wanted) soundBase() error {
+	if w.base.IsPatch() || w.base.Plain != w.place.Plain {
+		return fmt.Errorf("%w: what a patch applies to is itself a patch, or of another length", format.ErrCorrupt)
+	}
+	return nil
 }
 
 // fetchAgain is asked after a failure: the index may have led to a wrong
@@ -129,31 +195,41 @@ func (r *Repo) fetchAgain(ctx context.Context, kind format.PackKind, w *wanted, 
 		if !damaged(failed) {
 			return nil, failed
 		}
-		damage := &DamageError{Object: w.place.Pack.String(), Grain: w.id, Err: failed}
-		if r.tableConfirms(ctx, *w) {
+		damage := damageOf(*w, failed)
+		if r.tableConfirms(ctx, *w) && (!w.place.IsPatch() || r.tableConfirms(ctx, w.whole())) {
 			return nil, damage
 		}
-		places := make([]index.Place, 1)
+		var found []wanted
 		err := mend(ctx)
 		if err == nil {
-			err = r.places(ctx, []format.ID{w.id}, places)
+			found, err = r.locate(ctx, []format.ID{w.id})
 		}
 		if err != nil {
 			return nil, errors.Join(damage, err)
 		}
-		if places[0].IsZero() || places[0] == w.place {
+		if found[0].place.IsZero() || found[0] == *w {
 			continue
 		}
-		w.place = places[0]
+		*w = found[0]
 		var plain []byte
 		if plain, failed = r.readGrain(ctx, kind, *w); failed == nil {
 			return plain, nil
 		}
 	}
 	if damaged(failed) {
-		failed = &DamageError{Object: w.place.Pack.String(), Grain: w.id, Err: failed}
+		failed = damageOf(*w, failed)
 	}
 	return nil, failed
+}
+
+// damageOf names the damaged grain: w, unless the error names the one that w
+// applies to.
+func damageOf(w wanted, failed error) error {
+	var damage *DamageError
+	if errors.As(failed, &damage) {
+		return failed
+	}
+	return &DamageError{Object: w.place.Pack.String(), Grain: w.id, Err: failed}
 }
 
 func (r *Repo) tableConfirms(ctx context.Context, w wanted) bool {
@@ -176,7 +252,10 @@ func (r *Repo) readTable(ctx context.Context, name format.PackName) (format.Pack
 	if err == nil && size < format.PackHeaderSize+format.TrailerSize {
 		err = fmt.Errorf("%s: %w: %d bytes", name, format.ErrCorrupt, size)
 	}
-	trailer := make([]byte, format.TrailerSize)
+	header, trailer := make([]byte, format.PackHeaderSize), make([]byte, format.TrailerSize)
+	if err == nil {
+		err = r.store.ReadAt(ctx, name.String(), header, 0)
+	}
 	if err == nil {
 		err = r.store.ReadAt(ctx, name.String(), trailer, size-format.TrailerSize)
 	}
@@ -190,7 +269,7 @@ func (r *Repo) readTable(ctx context.Context, name format.PackName) (format.Pack
 	if err != nil {
 		return format.PackTable{}, size, err
 	}
-	t, err := r.packTable(ctx, name, size, entries)
+	t, err := r.packTable(ctx, name, size, format.HeaderKind(header), entries)
 	return t, size, err
 }
 
@@ -198,15 +277,20 @@ func (r *Repo) readPack(ctx context.Context, pack format.PackName, p []byte, off
 	return r.store.ReadAt(ctx, pack.String(), p, int64(off))
 }
 
-// decode gives a grain's plain bytes, proved by its ID.
-func (r *Repo) decode(kind format.PackKind, w wanted, stored []byte) ([]byte, error) {
+// decode gives a grain's plain bytes, proved by its ID. Those of a patch are
+// made in place of its base.
+func (r *Repo) decode(kind format.PackKind, w wanted, stored, base []byte) ([]byte, error) {
 	corrupt := func(why string) ([]byte, error) {
 		return nil, fmt.Errorf("%w: grain at byte %d: %s", format.ErrCorrupt, w.place.Offset, why)
 	}
 	if w.place.Plain > format.MaxGrain {
 		return corrupt("impossible length")
 	}
-	plain := make([]byte, 0, w.place.Plain)
+	length := int(w.place.Plain)
+	if w.place.IsPatch() {
+		length = format.MaxPatch(length)
+	}
+	plain := make([]byte, 0, length)
 	switch w.place.Encoding {
 	case format.Raw:
 		plain = append(plain, stored...)
@@ -217,6 +301,12 @@ func (r *Repo) decode(kind format.PackKind, w wanted, stored []byte) ([]byte, er
 		}
 	default:
 		return nil, fmt.Errorf("%w (encoding %d)", format.ErrNewer, w.place.Encoding)
+	}
+	if w.place.IsPatch() {
+		if err := format.ApplyPatch(base, plain); err != nil {
+			return corrupt(err.Error())
+		}
+		plain = base
 	}
 	if len(plain) != int(w.place.Plain) {
 		return corrupt("wrong length")

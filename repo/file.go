@@ -113,7 +113,7 @@ func (f *File) load(ctx context.Context, first int64, n int) ([]*cachedGrain, er
 	if len(mine) == 0 {
 		return entries, nil
 	}
-	places, err := b.resolve(ctx, f.repo)
+	places, bases, err := b.resolve(ctx, f.repo)
 	if err != nil {
 		for _, i := range mine {
 			f.repo.grains.settle(entries[i], nil, err)
@@ -128,7 +128,11 @@ func (f *File) load(ctx context.Context, first int64, n int) ([]*cachedGrain, er
 			f.repo.grains.settle(entries[i], nil, f.repo.noPlace(ids[i]))
 			continue
 		}
-		grains = append(grains, wanted{ids[i], places[at+i]})
+		w := wanted{id: ids[i], place: places[at+i]}
+		if bases != nil {
+			w.base = bases[at+i]
+		}
+		grains = append(grains, w)
 		was = append(was, places[at+i])
 		claimed = append(claimed, entries[i])
 	}
@@ -193,7 +197,7 @@ func (f *File) placeOf(ctx context.Context, parent *branch, id format.ID) (index
 		err := f.repo.places(ctx, []format.ID{id}, place)
 		return place[0], err
 	}
-	places, err := parent.resolve(ctx, f.repo)
+	places, _, err := parent.resolve(ctx, f.repo)
 	if err != nil {
 		return index.Place{}, err
 	}

@@ -110,7 +110,7 @@ func tablesOf(t *testing.T, dir string, g *repo.Generation, grain int) (tables [
 	t.Helper()
 	for _, p := range g.Packs {
 		b := readFile(t, packFile(dir, g, p.Number))
-		tail := b[len(b)-format.TableSize(int(p.Entries)):]
+		tail := b[len(b)-format.TableSize(p.Kind, int(p.Entries)):]
 		table, err := format.ParseTable(format.PackName{Session: g.Session, Number: p.Number}, format.RepoID(b[16:32]), grain, int64(len(b)), b[:format.PackHeaderSize], tail)
 		if err != nil {
 			t.Fatal(err)

@@ -40,7 +40,7 @@ func (r *Repo) mergeMissing(ctx context.Context) (merged int, err error) {
 		n := min(mergeTables, len(missing))
 		var tables []format.PackTable
 		for _, p := range missing[:n] {
-			t, err := r.packTable(ctx, p.PackName, int64(p.size), p.entries)
+			t, err := r.packTable(ctx, p.PackName, int64(p.size), p.kind, p.entries)
 			if ctx.Err() != nil {
 				return merged, ctx.Err()
 			}
@@ -131,11 +131,11 @@ func (r *Repo) noPlace(id format.ID) error {
 }
 
 // packTable reads and checks a pack's table of contents.
-func (r *Repo) packTable(ctx context.Context, name format.PackName, size int64, entries int) (format.PackTable, error) {
+func (r *Repo) packTable(ctx context.Context, name format.PackName, size int64, kind format.PackKind, entries int) (format.PackTable, error) {
 	fail := func(err error) (format.PackTable, error) {
 		return format.PackTable{}, &DamageError{Object: name.String(), Err: err}
 	}
-	tail := make([]byte, format.TableSize(entries))
+	tail := make([]byte, format.TableSize(kind, entries))
 	if size < int64(format.PackHeaderSize+len(tail)) {
 		return fail(format.ErrCorrupt)
 	}
@@ -237,7 +237,7 @@ func (r *Repo) tablesHave(ctx context.Context, ids []format.ID, places []index.P
 		}
 	}
 	for p := range list.packs() {
-		t, err := r.packTable(ctx, p.PackName, int64(p.size), p.entries)
+		t, err := r.packTable(ctx, p.PackName, int64(p.size), p.kind, p.entries)
 		if ctx.Err() != nil {
 			return false, ctx.Err()
 		}

@@ -77,8 +77,18 @@ func (k *knownGrains) take(ctx context.Context, ids []format.ID, missing []bool)
 			asked[i] = ids[i]
 		}
 	}
-	places := make([]index.Place, len(ids))
-	if err := k.repo.currentIndex().View(ctx, func(v *index.View) error { return v.Find(asked, places) }); err != nil {
+	places, bases := make([]index.Place, len(ids)), make([]index.Place, len(ids))
+	err := k.repo.currentIndex().View(ctx, func(v *index.View) error {
+		if err := v.Find(asked, places); err != nil {
+			return err
+		}
+		of := make([]format.ID, len(places))
+		for i, p := range places {
+			of[i] = p.Base
+		}
+		return v.Find(of, bases)
+	})
+	if err != nil {
 		// Without an index everything is stored again, and nothing lost.
 		k.repo.log.Warn("index cannot be read; grains are stored again", "err", err)
 		return nil
@@ -88,6 +98,12 @@ func (k *knownGrains) take(ctx context.Context, ids []format.ID, missing []bool)
 			continue
 		}
 		exists, err := k.exists(ctx, p.Pack)
+		if base := bases[i]; err == nil && exists && p.IsPatch() {
+			exists = !base.IsZero() && !base.IsPatch()
+			if exists {
+				exists, err = k.exists(ctx, base.Pack)
+			}
+		}
 		if err != nil {
 			return err
 		}

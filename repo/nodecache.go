@@ -21,6 +21,7 @@ type branch struct {
 
 	mu     sync.Mutex // held while the places are looked up
 	places *[format.Fanout]index.Place
+	bases  []index.Place // of the places that are patches; nil if none is
 }
 
 // nodeCache keeps the nodes used last.
@@ -76,23 +77,28 @@ func (c *nodeCache) drop(id format.ID) {
 }
 
 // resolve finds the places of a branch's IDs, all at once and, unless one is
-// missing, only once. An ID without a place has the zero place.
-func (b *branch) resolve(ctx context.Context, r *Repo) (*[format.Fanout]index.Place, error) {
+// missing, only once. An ID without a place has the zero place. bases has the
+// places of what patches apply to, and is nil where there are no patches.
+func (b *branch) resolve(ctx context.Context, r *Repo) (found *[format.Fanout]index.Place, bases []index.Place, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.places == nil {
 		var places [format.Fanout]index.Place
 		if err := r.places(ctx, b.ids[:], places[:]); err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		bases, err := r.basePlaces(ctx, places[:])
+		if err != nil {
+			return nil, nil, err
 		}
 		for i, p := range places {
-			if p.IsZero() && !b.ids[i].IsZero() {
-				return &places, nil
+			if p.IsZero() && !b.ids[i].IsZero() || p.IsPatch() && bases[i].IsZero() {
+				return &places, bases, nil
 			}
 		}
-		b.places = &places
+		b.places, b.bases = &places, bases
 	}
-	return b.places, nil
+	return b.places, b.bases, nil
 }
 
 // node returns the node of the given ID, which covers grains grains of a file.
@@ -104,7 +110,7 @@ func (r *Repo) node(ctx context.Context, id format.ID, place index.Place, height
 		if place.IsZero() {
 			return nil, r.noPlace(id)
 		}
-		plain, err := r.fetchOne(ctx, format.Nodes, &wanted{id, place})
+		plain, err := r.fetchOne(ctx, format.Nodes, &wanted{id: id, place: place})
 		if err != nil {
 			return nil, err
 		}

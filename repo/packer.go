@@ -40,7 +40,7 @@ func (p *packer) add(e format.Entry, stored []byte) {
 // back must not be written.
 func (p *packer) seal(repo format.RepoID, grain int) error {
 	p.buf = format.AppendTable(p.buf, p.table)
-	tail := p.buf[len(p.buf)-format.TableSize(len(p.table.Entries)):]
+	tail := p.buf[len(p.buf)-format.TableSize(p.table.Kind, len(p.table.Entries)):]
 	got, err := format.ParseTable(p.table.Name, repo, grain, int64(len(p.buf)), p.buf[:format.PackHeaderSize], tail)
 	if err != nil {
 		return fmt.Errorf("verify pack before writing: %w", err)

@@ -16,7 +16,7 @@ type uploader struct {
 	repo    *Repo
 	known   *knownGrains
 	queue   chan *packer
-	buffers [format.Nodes + 1]buffers[[]byte] // to fill, by kind
+	buffers [format.Patches + 1]buffers[[]byte] // to fill, by kind
 	workers sync.WaitGroup
 	stop    context.CancelFunc
 	once    sync.Once

@@ -10,6 +10,7 @@ import (
 type worker struct {
 	hasher  *format.Hasher
 	encoder *zstd.Encoder
+	patched []byte // what patch made
 }
 
 func newWorker() *worker {
@@ -21,17 +22,24 @@ func newWorker() *worker {
 	return &worker{hasher: format.NewHasher(), encoder: encoder}
 }
 
-// encode appends the stored form of a grain to out, and returns its entry.
-// What compression saves less than a sixteenth of is stored as it is: it
-// reads back faster.
-func (w *worker) encode(id format.ID, plain, out []byte) (format.Entry, []byte) {
+// encode appends the stored form of a grain, or of a patch, to out, and says in
+// its entry what that is. What compression saves less than a sixteenth of is
+// stored as it is: it reads back faster.
+func (w *worker) encode(e *format.Entry, form, out []byte) []byte {
 	from := len(out)
-	entry := format.Entry{ID: id, Plain: uint32(len(plain)), Encoding: format.Zstd}
-	out = w.encoder.EncodeAll(plain, out)
-	if len(out)-from > len(plain)-len(plain)/16 {
-		out = append(out[:from], plain...)
-		entry.Encoding = format.Raw
+	e.Encoding = format.Zstd
+	out = w.encoder.EncodeAll(form, out)
+	if len(out)-from > len(form)-len(form)/16 {
+		out = append(out[:from], form...)
+		e.Encoding = format.Raw
 	}
-	entry.Stored = uint32(len(out) - from)
-	return entry, out
+	e.Stored = uint32(len(out) - from)
+	return out
+}
+
+// patch leaves in w.patched what makes grain of base, and tells whether that is
+// worth it: who reads the grain has to read both.
+func (w *worker) patch(base, grain []byte) bool {
+	w.patched = format.AppendPatch(w.patched[:0], base, grain)
+	return len(w.patched) <= len(grain)/2
 }

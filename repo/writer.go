@@ -22,7 +22,7 @@ type Writer struct {
 	started time.Time
 	known   *knownGrains
 
-	packers [format.Nodes + 1]*packer
+	packers [format.Patches + 1]*packer
 	numbers uint32
 	put     *uploader
 	batches buffers[*batch]
@@ -131,7 +131,7 @@ func (w *Writer) Commit(ctx context.Context, m *format.Manifest) (*Generation, e
 var errEnded = errors.New("the session has ended")
 
 func (w *Writer) commit(ctx context.Context, m *format.Manifest) (*Generation, error) {
-	for _, kind := range []format.PackKind{format.Data, format.Nodes} {
+	for _, kind := range []format.PackKind{format.Data, format.Patches, format.Nodes} {
 		if err := w.flush(ctx, kind); err != nil {
 			return nil, err
 		}

@@ -96,14 +96,16 @@ func FuzzPackTable(f *testing.F) {
 	name := samplePackName(1)
 	nodes, nodesTable := sampleNodesPack()
 	data, _ := sampleDataPack()
-	for _, pack := range [][]byte{data, nodes} {
+	patches, patchesTable := samplePatchesPack()
+	for _, pack := range [][]byte{data, nodes, patches} {
 		f.Add(pack, byte(0), uint32(0))
 	}
 	table := func(pack []byte, entries int) []byte {
-		return pack[len(pack)-TableSize(entries) : len(pack)-TrailerSize]
+		return pack[len(pack)-TableSize(HeaderKind(pack), entries) : len(pack)-TrailerSize]
 	}
 	f.Add(table(data, 2), byte(Data), uint32(20+11))
 	f.Add(table(nodes, 1), byte(Nodes), nodesTable.Entries[0].Stored)
+	f.Add(table(patches, 1), byte(Patches), patchesTable.Entries[0].Stored)
 	f.Fuzz(func(t *testing.T, b []byte, kind byte, grains uint32) {
 		if kind == 0 {
 			if got, err := reparsePack(name)(b); err == nil && !bytes.Equal(got, b) {
@@ -112,7 +114,7 @@ func FuzzPackTable(f *testing.F) {
 			return
 		}
 		header := AppendPackHeader(nil, sampleRepo, name, PackKind(kind))
-		covered := le.AppendUint32(bytes.Clone(b), uint32(len(b)/EntrySize))
+		covered := le.AppendUint32(bytes.Clone(b), uint32(len(b)/entrySize(PackKind(kind))))
 		covered = append(le.AppendUint32(covered, 0), trailerMagic...)
 		sum := checksum(tableContext, name.String(), header, covered)
 		tail := append(covered, sum[:]...)
@@ -120,6 +122,36 @@ func FuzzPackTable(f *testing.F) {
 		got, err := ParseTable(name, sampleRepo, DefaultGrain, size, header, tail)
 		if err == nil && !bytes.Equal(AppendTable(header, got)[PackHeaderSize:], tail) {
 			t.Errorf("table %x encodes to another", b)
+		}
+	})
+}
+
+// A patch that is accepted is the one that makes the same of the base.
+func FuzzPatch(f *testing.F) {
+	f.Add(AppendPatch(nil, repeat('g', DefaultGrain), samplePatched()), DefaultGrain)
+	f.Add(AppendPatch(nil, make([]byte, 700), repeat('p', 700)), 700)
+	f.Add([]byte{0x80, 1}, 513)
+	f.Fuzz(func(t *testing.T, patch []byte, plain int) {
+		if plain < 1 || plain > MaxGrain {
+			return // no table has it
+		}
+		base := make([]byte, plain)
+		for i := range base {
+			base[i] = byte(i/SectorSize) | 0x80
+		}
+		grain := bytes.Clone(base)
+		if ApplyPatch(grain, patch) != nil {
+			return
+		}
+		if len(patch) > MaxPatch(plain) {
+			t.Errorf("a patch of %d bytes for a grain of %d", len(patch), plain)
+		}
+		again := bytes.Clone(base)
+		if bytes.Equal(grain, base) {
+			return // sectors put in as they were
+		}
+		if err := ApplyPatch(again, AppendPatch(nil, base, grain)); err != nil || !bytes.Equal(again, grain) {
+			t.Errorf("%x makes another grain when it is made again: %v", patch, err)
 		}
 	})
 }

@@ -197,7 +197,7 @@ func (m *Manifest) check() error {
 	for i, p := range m.Packs {
 		if i > 0 && m.Packs[i-1].Number >= p.Number || p.Number == 0 ||
 			p.Entries == 0 || p.Entries > MaxEntries || p.Size > MaxPackSize ||
-			p.Size < uint32(PackHeaderSize+TableSize(int(p.Entries))) || p.Kind != Data && p.Kind != Nodes {
+			p.Size < uint32(PackHeaderSize+TableSize(p.Kind, int(p.Entries))) || !p.Kind.valid() {
 			return fmt.Errorf("impossible pack %d", p.Number)
 		}
 	}

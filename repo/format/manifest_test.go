@@ -105,7 +105,7 @@ func TestManifestRefusals(t *testing.T) {
 		{"a pack too small for its table", func(m *Manifest) { m.Packs[0].Size = PackHeaderSize + TrailerSize + 2*EntrySize - 1 }},
 		{"a pack too great", func(m *Manifest) { m.Packs[0].Size = MaxPackSize + 1 }},
 		{"a pack of kind 0", func(m *Manifest) { m.Packs[0].Kind = 0 }},
-		{"a pack of kind 3", func(m *Manifest) { m.Packs[0].Kind = 3 }},
+		{"a pack of kind 4", func(m *Manifest) { m.Packs[0].Kind = 4 }},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			m := sampleManifest()

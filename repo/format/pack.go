@@ -10,10 +10,12 @@ import (
 // PackKind tells what the grains of a pack are.
 type PackKind uint8
 
-// Data grains and nodes never share a pack.
+// Data grains, nodes and patches never share a pack. Patches are data grains,
+// stored as what differs from another.
 const (
-	Data  PackKind = 1
-	Nodes PackKind = 2
+	Data    PackKind = 1
+	Nodes   PackKind = 2
+	Patches PackKind = 3
 )
 
 // Encoding tells how a grain is stored.
@@ -29,10 +31,11 @@ const (
 const (
 	PackHeaderSize = 64
 	EntrySize      = 44
+	PatchEntrySize = EntrySize + 32
 	TrailerSize    = 48
 	MaxPackPayload = 32 << 20
 	MaxEntries     = 16384 // grains
-	MaxPackSize    = PackHeaderSize + MaxPackPayload + MaxEntries*EntrySize + TrailerSize
+	MaxPackSize    = PackHeaderSize + MaxPackPayload + MaxEntries*PatchEntrySize + TrailerSize
 
 	packMagic    = "grnpack\n"
 	trailerMagic = "grntable"
@@ -76,6 +79,7 @@ type Entry struct {
 	Stored   uint32 // bytes in the pack
 	Plain    uint32 // bytes once decoded
 	Encoding Encoding
+	Base     ID // of a patch, else zero
 }
 
 // PackTable is all that a pack says of itself.
@@ -106,6 +110,9 @@ func AppendTable(pack []byte, t PackTable) []byte {
 		pack = le.AppendUint32(pack, e.Stored)
 		pack = le.AppendUint32(pack, e.Plain)
 		pack = append(pack, byte(e.Encoding), 0, 0, 0)
+		if t.Kind == Patches {
+			pack = append(pack, e.Base[:]...)
+		}
 	}
 	pack = le.AppendUint32(pack, uint32(len(t.Entries)))
 	pack = le.AppendUint32(pack, 0)
@@ -115,7 +122,23 @@ func AppendTable(pack []byte, t PackTable) []byte {
 }
 
 // TableSize is the length of table and trailer of a pack of so many entries.
-func TableSize(entries int) int { return entries*EntrySize + TrailerSize }
+func TableSize(kind PackKind, entries int) int { return entries*entrySize(kind) + TrailerSize }
+
+func entrySize(kind PackKind) int {
+	if kind == Patches {
+		return PatchEntrySize
+	}
+	return EntrySize
+}
+
+// HeaderKind reads the kind off a pack's first PackHeaderSize bytes, which
+// ParseTable verifies; 0 if they are fewer.
+func HeaderKind(header []byte) PackKind {
+	if len(header) < PackHeaderSize {
+		return 0
+	}
+	return PackKind(header[10])
+}
 
 // ParseTrailer reads the number of entries off the last TrailerSize bytes of
 // a pack, for a reader that has no manifest to tell it.
@@ -149,25 +172,25 @@ func ParseTable(name PackName, repo RepoID, grain int, size int64, header, tail 
 	if version, suite := le.Uint16(header[8:]), header[11]; version > Version || suite != 0 {
 		return PackTable{}, fmt.Errorf("%s: %w (format %d, suite %d)", name, ErrNewer, version, suite)
 	}
-	t.Kind = PackKind(header[10])
+	t.Kind = HeaderKind(header)
 	if want := AppendPackHeader(nil, repo, name, t.Kind); !bytes.Equal(header, want) {
 		return fail("its header belongs to another pack or repository")
 	}
-	if t.Kind != Data && t.Kind != Nodes {
+	if !t.Kind.valid() {
 		return fail("unknown kind of pack")
 	}
 	n, err := ParseTrailer(tail[len(tail)-TrailerSize:])
 	if err != nil {
 		return PackTable{}, fmt.Errorf("%s: %w", name, err)
 	}
-	if len(tail) != TableSize(n) {
+	if len(tail) != TableSize(t.Kind, n) {
 		return fail("its table is cut short")
 	}
 	covered, got := tail[:len(tail)-32], tail[len(tail)-32:]
 	if want := checksum(tableContext, name.String(), header, covered); !bytes.Equal(got, want[:]) {
 		return fail("checksum of its table does not match")
 	}
-	c := cursor{b: covered[:n*EntrySize]}
+	c := cursor{b: covered[:n*entrySize(t.Kind)]}
 	stored := int64(0)
 	t.Entries = make([]Entry, n)
 	for i := range t.Entries {
@@ -175,6 +198,9 @@ func ParseTable(name PackName, repo RepoID, grain int, size int64, header, tail 
 		c.fixed(e.ID[:])
 		e.Stored, e.Plain, e.Encoding = c.u32(), c.u32(), Encoding(c.u8())
 		c.zero(3)
+		if t.Kind == Patches {
+			c.fixed(e.Base[:])
+		}
 		if c.err != nil || !e.valid(t.Kind, grain) {
 			return fail("impossible entry in its table")
 		}
@@ -186,14 +212,23 @@ func ParseTable(name PackName, repo RepoID, grain int, size int64, header, tail 
 	return t, nil
 }
 
+func (k PackKind) valid() bool { return k == Data || k == Nodes || k == Patches }
+
 func (e Entry) valid(kind PackKind, grain int) bool {
-	limit := uint32(grain)
-	if kind == Nodes {
-		limit = NodeSize
+	if e.ID.IsZero() || e.Plain < 1 || e.Stored < 1 {
+		return false
+	}
+	switch kind {
+	case Nodes:
 		if e.Plain != NodeSize {
 			return false
 		}
+	case Patches:
+		return int(e.Plain) <= grain && int(e.Stored) <= MaxPatch(int(e.Plain)) && !e.Base.IsZero() && e.Base != e.ID
+	default:
+		if int(e.Plain) > grain {
+			return false
+		}
 	}
-	return !e.ID.IsZero() && e.Plain >= 1 && e.Plain <= limit &&
-		e.Stored >= 1 && e.Stored <= e.Plain && (e.Encoding != Raw || e.Stored == e.Plain)
+	return e.Stored <= e.Plain && (e.Encoding != Raw || e.Stored == e.Plain)
 }

@@ -9,8 +9,9 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// plainGrains are a pack's grains, decoded and proved by their IDs.
-func plainGrains(b []byte, t PackTable) (plain [][]byte, ok bool) {
+// plainGrains are a pack's grains, decoded and proved by their IDs. bases are
+// those of patches.
+func plainGrains(b []byte, t PackTable, bases map[ID][]byte) (plain [][]byte, ok bool) {
 	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecodeAllCapLimit(true))
 	if err != nil {
 		panic(err) // the options are constants
@@ -22,9 +23,16 @@ func plainGrains(b []byte, t PackTable) (plain [][]byte, ok bool) {
 		grain := b[at : at+int(e.Stored)]
 		at += int(e.Stored)
 		if e.Encoding == Zstd {
-			if grain, err = decoder.DecodeAll(grain, make([]byte, 0, e.Plain)); err != nil {
+			if grain, err = decoder.DecodeAll(grain, make([]byte, 0, MaxPatch(int(e.Plain)))); err != nil {
 				return nil, false
 			}
+		}
+		if t.Kind == Patches {
+			patched := bytes.Clone(bases[e.Base])
+			if ApplyPatch(patched, grain) != nil {
+				return nil, false
+			}
+			grain = patched
 		}
 		if len(grain) != int(e.Plain) || hasher.ID(t.Kind, grain) != e.ID {
 			return nil, false
@@ -39,16 +47,18 @@ func TestEachFlippedByteOfAPackIsNoticed(t *testing.T) {
 	for _, o := range packs() {
 		t.Run(o.name, func(t *testing.T) {
 			name := samplePackName(uint32(o.bytes[12]))
+			copy(name.Session[:], o.bytes[32:])
+			bases := map[ID][]byte{sampleNode()[1]: sampleGrains[1].plain}
 			table, err := parsePack(name, o.bytes)
 			if err != nil {
 				t.Fatal(err)
 			}
-			want, ok := plainGrains(o.bytes, table)
+			want, ok := plainGrains(o.bytes, table, bases)
 			if !ok {
 				t.Fatal("the sample's grains do not match their IDs")
 			}
 			grains := PackHeaderSize
-			tail := len(o.bytes) - TableSize(len(table.Entries))
+			tail := len(o.bytes) - TableSize(table.Kind, len(table.Entries))
 			for i := range o.bytes {
 				for _, mask := range []byte{1, 0x80, 0xff} {
 					b := bytes.Clone(o.bytes)
@@ -61,7 +71,7 @@ func TestEachFlippedByteOfAPackIsNoticed(t *testing.T) {
 						continue
 					}
 					// A zstd frame has bits without meaning.
-					if got, ok := plainGrains(b, flipped); err != nil || ok && !slices.EqualFunc(got, want, bytes.Equal) {
+					if got, ok := plainGrains(b, flipped, bases); err != nil || ok && !slices.EqualFunc(got, want, bytes.Equal) {
 						t.Errorf("byte %d ^ %#x of a grain: other bytes with the same ID, %v", i, mask, err)
 					}
 				}
@@ -74,8 +84,8 @@ func TestEachFlippedByteOfAPackIsNoticed(t *testing.T) {
 // that matches.
 func retabled(name PackName, pack []byte, entries int, change func(tail []byte)) []byte {
 	b := bytes.Clone(pack[:len(pack)-32])
-	change(b[len(b)-(TableSize(entries)-32):])
-	sum := checksum(tableContext, name.String(), b[:PackHeaderSize], b[len(b)-(TableSize(entries)-32):])
+	change(b[len(b)-(TableSize(Data, entries)-32):])
+	sum := checksum(tableContext, name.String(), b[:PackHeaderSize], b[len(b)-(TableSize(Data, entries)-32):])
 	return append(b, sum[:]...)
 }
 
@@ -98,7 +108,8 @@ func TestPackTableRefusals(t *testing.T) {
 		{"a newer version", header(8, 2), ErrNewer},
 		{"version 0", header(8, 0), ErrCorrupt},
 		{"kind 0", header(10, 0), ErrCorrupt},
-		{"kind 3", header(10, 3), ErrCorrupt},
+		{"kind 3, whose entries are longer", header(10, 3), ErrCorrupt},
+		{"kind 4", header(10, 4), ErrCorrupt},
 		{"a suite", header(11, 1), ErrNewer},
 		{"another number", header(12, 2), ErrCorrupt},
 		{"another repository", header(16, 1), ErrCorrupt},
@@ -134,6 +145,24 @@ func TestPackTableRefusals(t *testing.T) {
 		_, err := parsePack(nodesTable.Name, b)
 		refused(t, err, ErrCorrupt)
 	})
+	patches, patchesTable := samplePatchesPack()
+	base := EntrySize
+	for what, change := range map[string]func(entry []byte){
+		"a patch without a base":         func(entry []byte) { clear(entry[base:PatchEntrySize]) },
+		"a patch of itself":              func(entry []byte) { copy(entry[base:PatchEntrySize], entry[:32]) },
+		"a patch of nothing":             func(entry []byte) { clear(entry[36:40]) },
+		"a patch of more than a grain":   func(entry []byte) { le.PutUint32(entry[36:], DefaultGrain+1) },
+		"a patch longer than any can be": func(entry []byte) { le.PutUint32(entry[32:], uint32(MaxPatch(DefaultGrain))+1) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			b := bytes.Clone(patches[:len(patches)-32])
+			tail := b[len(b)-(TableSize(Patches, 1)-32):]
+			change(tail)
+			sum := checksum(tableContext, patchesTable.Name.String(), b[:PackHeaderSize], tail)
+			_, err := parsePack(patchesTable.Name, append(b, sum[:]...))
+			refused(t, err, ErrCorrupt)
+		})
+	}
 	t.Run("the name of another pack", func(t *testing.T) {
 		_, err := parsePack(samplePackName(3), data)
 		refused(t, err, ErrCorrupt)
@@ -141,12 +170,12 @@ func TestPackTableRefusals(t *testing.T) {
 		refused(t, err, ErrCorrupt)
 	})
 	t.Run("another repository's", func(t *testing.T) {
-		tail := data[len(data)-TableSize(2):]
+		tail := data[len(data)-TableSize(Data, 2):]
 		_, err := ParseTable(dataTable.Name, RepoID{1}, DefaultGrain, int64(len(data)), data[:PackHeaderSize], tail)
 		refused(t, err, ErrCorrupt)
 	})
 	t.Run("grains longer than the repository's", func(t *testing.T) {
-		tail := data[len(data)-TableSize(2):]
+		tail := data[len(data)-TableSize(Data, 2):]
 		_, err := ParseTable(dataTable.Name, sampleRepo, MinGrain, int64(len(data)), data[:PackHeaderSize], tail)
 		refused(t, err, ErrCorrupt)
 	})

@@ -49,7 +49,7 @@ func dumps(t *testing.T) [][]byte {
 
 func TestWorkedExampleIsWhatWeWrite(t *testing.T) {
 	r, p := records(t), packs()
-	objects := []object{r[0], r[1], p[0], p[1], r[2], r[3], r[4]}
+	objects := []object{r[0], r[1], p[0], p[1], r[2], r[3], r[4], p[2]}
 	page := dumps(t)
 	if len(page) != len(objects) {
 		t.Fatalf("the page has %d objects, want %d", len(page), len(objects))
@@ -64,7 +64,7 @@ func TestWorkedExampleIsWhatWeWrite(t *testing.T) {
 // From the page alone a reader comes from the manifest to each file's bytes.
 func TestWorkedExampleReadsBack(t *testing.T) {
 	page := dumps(t)
-	if len(page) < 7 {
+	if len(page) < 8 {
 		t.Fatalf("the page has %d objects", len(page))
 	}
 	config, err := ParseConfig(page[0])
@@ -86,7 +86,7 @@ func TestWorkedExampleReadsBack(t *testing.T) {
 		if err != nil || len(b) != int(p.Size) || len(table.Entries) != int(p.Entries) || table.Kind != p.Kind {
 			t.Fatalf("pack %d is %+v, %v; the manifest says %+v", i+1, table, err, p)
 		}
-		plain, ok := plainGrains(b, table)
+		plain, ok := plainGrains(b, table, nil)
 		if !ok {
 			t.Fatalf("grains of pack %d do not match their IDs", i+1)
 		}
@@ -110,6 +110,13 @@ func TestWorkedExampleReadsBack(t *testing.T) {
 	}
 	if f, err := ParseForget(sampleSession, sampleRepo, page[6]); f != sampleForget() || err != nil {
 		t.Errorf("the forget record is %+v, %v", f, err)
+	}
+	patches, err := parsePack(PackName{Session: sampleLater, Number: 1}, page[7])
+	if err != nil || patches.Kind != Patches {
+		t.Fatalf("the pack of patches is %+v, %v", patches, err)
+	}
+	if plain, ok := plainGrains(page[7], patches, grains); !ok || !bytes.Equal(plain[0], samplePatched()) {
+		t.Errorf("the patched grain cannot be made: %v", ok)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 var (
 	sampleRepo    = RepoID(unhex("00112233445566778899aabbccddeeff"))
 	sampleSession = SessionID(unhex("0f1e2d3c4b5a69788796a5b4c3d2e1f0"))
+	sampleLater   = SessionID(unhex("1e2d3c4b5a69788796a5b4c3d2e1f00f"))
 )
 
 const sampleCreated = 1795407300_000000000 // 2026-11-23T04:15:00Z
@@ -66,6 +67,7 @@ type storedGrain struct {
 	plain    []byte
 	encoding Encoding
 	stored   []byte
+	base     ID // of a patch
 }
 
 func samplePackName(number uint32) PackName {
@@ -79,7 +81,7 @@ func pack(name PackName, kind PackKind, grains ...storedGrain) ([]byte, PackTabl
 	hasher := NewHasher()
 	for _, g := range grains {
 		b = append(b, g.stored...)
-		t.Entries = append(t.Entries, Entry{ID: hasher.ID(kind, g.plain), Stored: uint32(len(g.stored)), Plain: uint32(len(g.plain)), Encoding: g.encoding})
+		t.Entries = append(t.Entries, Entry{ID: hasher.ID(kind, g.plain), Stored: uint32(len(g.stored)), Plain: uint32(len(g.plain)), Encoding: g.encoding, Base: g.base})
 	}
 	return AppendTable(b, t), t
 }
@@ -90,6 +92,24 @@ func sampleDataPack() ([]byte, PackTable) {
 
 func sampleNodesPack() ([]byte, PackTable) {
 	return pack(samplePackName(2), Nodes, storedGrain{plain: sampleNode().AppendTo(nil), encoding: Zstd, stored: sampleNodeFrame()})
+}
+
+// samplePatched is the grain of the letter g with its last sector, of 128, all h.
+func samplePatched() []byte {
+	return append(repeat('g', DefaultGrain-SectorSize), repeat('h', SectorSize)...)
+}
+
+// samplePatchFrame is the zstd frame of the patch that makes samplePatched: 16
+// bytes of map as they are, and a run of 512 letters h.
+func samplePatchFrame() []byte {
+	return unhex("28b52ffd601001" + "800000" + "00000000000000000000000000000080" + "031000" + "68")
+}
+
+// samplePatchesPack is what a later capture may store, which finds the last
+// sector of the disk changed.
+func samplePatchesPack() ([]byte, PackTable) {
+	return pack(PackName{Session: sampleLater, Number: 1}, Patches,
+		storedGrain{plain: samplePatched(), encoding: Zstd, stored: samplePatchFrame(), base: sampleNode()[1]})
 }
 
 func sampleManifest() *Manifest {
@@ -121,7 +141,7 @@ func parsePack(name PackName, b []byte) (PackTable, error) {
 	if err != nil {
 		return PackTable{}, err
 	}
-	tail := b[max(0, len(b)-TableSize(entries)):]
+	tail := b[max(0, len(b)-TableSize(HeaderKind(b), entries)):]
 	return ParseTable(name, sampleRepo, DefaultGrain, int64(len(b)), b[:min(PackHeaderSize, len(b))], tail)
 }
 
@@ -183,7 +203,7 @@ func reparsePack(name PackName) func(b []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		grains := b[PackHeaderSize : len(b)-TableSize(len(t.Entries))]
+		grains := b[PackHeaderSize : len(b)-TableSize(t.Kind, len(t.Entries))]
 		return AppendTable(append(AppendPackHeader(nil, sampleRepo, name, t.Kind), grains...), t), nil
 	}
 }
@@ -214,8 +234,10 @@ func records(t *testing.T) []object {
 func packs() []object {
 	data, dataTable := sampleDataPack()
 	nodes, nodesTable := sampleNodesPack()
+	patches, patchesTable := samplePatchesPack()
 	return []object{
 		{"pack of data", data, reparsePack(dataTable.Name)},
 		{"pack of nodes", nodes, reparsePack(nodesTable.Name)},
+		{"pack of patches", patches, reparsePack(patchesTable.Name)},
 	}
 }
