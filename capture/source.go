@@ -2,16 +2,19 @@ package capture
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
 	"granary/repo"
+	"granary/repo/direct"
 	"granary/repo/format"
 )
 
 // source is a file that is read for capture.
 type source struct {
 	*os.File
+	past  *direct.Reader // reads the file past the page cache
 	entry format.File
 	wait  func(n int) error // before n more bytes are read; may be nil
 }
@@ -30,18 +33,20 @@ func (s *source) ReadAt(b []byte, off int64) (int, error) {
 			return 0, err
 		}
 	}
-	return s.File.ReadAt(b, off)
+	return s.past.ReadAt(b, off)
 }
+
+// Close ends the reading.
+func (s *source) Close() error { return errors.Join(s.past.Close(), s.File.Close()) }
 
 func openSource(p PlannedFile) (*source, error) {
 	f, err := openRegular(p.Source)
 	if err != nil {
 		return nil, err
 	}
-	s := &source{File: f}
+	s := &source{File: f, past: direct.NewReader(f)}
 	if s.entry, err = describe(p, f); err != nil {
-		f.Close()
-		return nil, err
+		return nil, errors.Join(err, s.Close())
 	}
 	adviseSequential(f)
 	return s, nil

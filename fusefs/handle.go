@@ -36,12 +36,41 @@ var (
 // what follows for zeros. It then asks again for the smaller parts that the
 // program wants.
 func (h *handle) Read(_ context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
-	n, err := h.file.ReadAt(dest, off)
+	s, err := h.file.Stretch(off, len(dest))
 	if err != nil && !errors.Is(err, io.EOF) {
+		s.Release()
 		return nil, h.of.fail("read failed", h.of.generation, h.of.file.Path, err)
 	}
-	return fuse.ReadResultData(dest[:n]), 0
+	return reply{s}, 0
 }
+
+// reply is what was read: it goes to the kernel from the cache that it lies in.
+type reply struct{ *repo.Stretch }
+
+var _ fuse.ReadResult = reply{}
+
+// Slices are what go-fuse writes to the kernel.
+func (r reply) Slices() ([][]byte, fuse.Status) { return r.Parts, fuse.OK }
+
+// Size is the number of bytes.
+func (r reply) Size() (n int) {
+	for _, p := range r.Parts {
+		n += len(p)
+	}
+	return n
+}
+
+// Bytes copies what was read to buf, for who cannot write slices.
+func (r reply) Bytes(buf []byte) ([]byte, fuse.Status) {
+	buf = buf[:0]
+	for _, p := range r.Parts {
+		buf = append(buf, p...)
+	}
+	return buf, fuse.OK
+}
+
+// Done is called once the kernel has it.
+func (r reply) Done() { r.Release() }
 
 // Lseek finds data or a hole, as lseek(2).
 func (h *handle) Lseek(_ context.Context, off uint64, whence uint32) (uint64, syscall.Errno) {

@@ -16,7 +16,7 @@ var arrows = map[string][]string{
 		"granary/repo", "granary/repo/format", "granary/repo/storage"},
 	"granary/job/strict": {},
 	"granary/capture": {"granary/capture/vcb", "granary/capture/vmdk", "granary/capture/vmrun", "granary/capture/vmx",
-		"granary/repo", "granary/repo/format", "granary/repo/storage"},
+		"granary/repo", "granary/repo/direct", "granary/repo/format", "granary/repo/storage"},
 	"granary/capture/host":             {"granary/capture/process", "granary/capture/vcb", "granary/capture/vmrun"},
 	"granary/capture/process":          {},
 	"granary/capture/vcb":              {"granary/capture/process"},
@@ -24,11 +24,12 @@ var arrows = map[string][]string{
 	"granary/capture/vmrun":            {"granary/capture/process"},
 	"granary/capture/vmx":              {},
 	"granary/fusefs":                   {"granary/capture/vmdk", "granary/repo", "granary/repo/format"},
-	"granary/repo":                     {"granary/index", "granary/repo/format", "granary/repo/storage"},
+	"granary/repo":                     {"granary/index", "granary/repo/direct", "granary/repo/format", "granary/repo/storage"},
+	"granary/repo/direct":              {},
 	"granary/repo/retention":           {},
 	"granary/index":                    {"granary/repo/format", "granary/repo/storage"},
 	"granary/repo/format":              {},
-	"granary/repo/storage":             {},
+	"granary/repo/storage":             {"granary/repo/direct"},
 	"granary/repo/storage/storagetest": {"granary/repo/storage"},
 }
 

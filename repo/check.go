@@ -251,7 +251,9 @@ func (c *check) readPack(ctx context.Context, t format.PackTable, places []index
 				base, bad = c.repo.readBase(ctx, w)
 			}
 			if bad == nil {
-				_, bad = c.repo.decode(t.Kind, w, buf[at:at+w.place.Stored], base)
+				var decoded []byte
+				decoded, bad = c.repo.decode(t.Kind, w, buf[at:at+w.place.Stored], base)
+				c.repo.grains.buffers.put(decoded)
 			}
 			if bad != nil {
 				c.badGrain(t, w, bad)

@@ -277,44 +277,81 @@ func (r *Repo) readPack(ctx context.Context, pack format.PackName, p []byte, off
 	return r.store.ReadAt(ctx, pack.String(), p, int64(off))
 }
 
-// decode gives a grain's plain bytes, proved by its ID. Those of a patch are
-// made in place of its base.
+// decode gives a grain's plain bytes, proved by its ID, in a buffer of the
+// cache's. Those of a patch are made in place of its base.
 func (r *Repo) decode(kind format.PackKind, w wanted, stored, base []byte) ([]byte, error) {
-	corrupt := func(why string) ([]byte, error) {
-		return nil, fmt.Errorf("%w: grain at byte %d: %s", format.ErrCorrupt, w.place.Offset, why)
-	}
 	if w.place.Plain > format.MaxGrain {
-		return corrupt("impossible length")
+		return nil, w.corrupt("impossible length")
 	}
-	length := int(w.place.Plain)
+	plain, err := base, error(nil)
 	if w.place.IsPatch() {
-		length = format.MaxPatch(length)
+		err = r.applyStored(base, w, stored)
+	} else {
+		plain = r.grains.buffers.get(int(w.place.Plain))
+		err = r.decodeInto(plain, w, stored)
 	}
-	plain := make([]byte, 0, length)
-	switch w.place.Encoding {
-	case format.Raw:
-		plain = append(plain, stored...)
-	case format.Zstd:
-		var err error
-		if plain, err = r.decoder.DecodeAll(stored, plain); err != nil {
-			return corrupt(err.Error())
-		}
-	default:
-		return nil, fmt.Errorf("%w (encoding %d)", format.ErrNewer, w.place.Encoding)
+	if err == nil && r.id(kind, plain) != w.id {
+		err = w.corrupt("content does not match its ID")
 	}
-	if w.place.IsPatch() {
-		if err := format.ApplyPatch(base, plain); err != nil {
-			return corrupt(err.Error())
-		}
-		plain = base
-	}
-	if len(plain) != int(w.place.Plain) {
-		return corrupt("wrong length")
-	}
-	tools := r.workers.Get().(*worker)
-	defer r.workers.Put(tools)
-	if tools.hasher.ID(kind, plain) != w.id {
-		return corrupt("content does not match its ID")
+	if err != nil {
+		r.grains.buffers.put(plain)
+		return nil, err
 	}
 	return plain, nil
+}
+
+// decodeInto decodes what is stored of a grain that is no patch into p, which is
+// as long as the grain and has room for decodeSlack bytes more.
+func (r *Repo) decodeInto(p []byte, w wanted, stored []byte) error {
+	n, err := r.decodeForm(p, w, stored)
+	if err == nil && n != len(p) {
+		err = w.corrupt("wrong length")
+	}
+	return err
+}
+
+// applyStored applies a stored patch to its base.
+func (r *Repo) applyStored(base []byte, w wanted, stored []byte) error {
+	patch := r.grains.buffers.get(format.MaxPatch(int(w.place.Plain)))
+	defer r.grains.buffers.put(patch)
+	n, err := r.decodeForm(patch, w, stored)
+	if err != nil {
+		return err
+	}
+	if err := format.ApplyPatch(base, patch[:n]); err != nil {
+		return w.corrupt(err.Error())
+	}
+	return nil
+}
+
+// decodeForm decodes a stored form into p, and returns its length.
+func (r *Repo) decodeForm(p []byte, w wanted, stored []byte) (int, error) {
+	switch w.place.Encoding {
+	case format.Raw:
+		if len(stored) > len(p) {
+			return 0, w.corrupt("wrong length")
+		}
+		return copy(p, stored), nil
+	case format.Zstd:
+		plain, err := r.decoder.DecodeAll(stored, p[:0:len(p)+decodeSlack])
+		if err != nil {
+			return 0, w.corrupt(err.Error())
+		}
+		if len(plain) > len(p) {
+			return 0, w.corrupt("wrong length")
+		}
+		return len(plain), nil
+	}
+	return 0, fmt.Errorf("%w (encoding %d)", format.ErrNewer, w.place.Encoding)
+}
+
+func (w wanted) corrupt(why string) error {
+	return fmt.Errorf("%w: grain at byte %d: %s", format.ErrCorrupt, w.place.Offset, why)
+}
+
+// id gives the ID of plain bytes.
+func (r *Repo) id(kind format.PackKind, plain []byte) format.ID {
+	hasher := r.hashers.Get().(*format.Hasher)
+	defer r.hashers.Put(hasher)
+	return hasher.ID(kind, plain)
 }

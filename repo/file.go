@@ -45,63 +45,22 @@ func (f *File) Size() int64 { return f.tree.Size }
 
 // ReadAt is io.ReaderAt. Holes read as zeros. Damage gives a DamageError.
 func (f *File) ReadAt(p []byte, off int64) (int, error) {
-	if off < 0 {
-		return 0, fmt.Errorf("read %q: negative offset", f.entry.Path)
+	s, err := f.Stretch(off, len(p))
+	defer s.Release()
+	n := 0
+	for _, part := range s.Parts {
+		n += copy(p[n:], part)
 	}
-	if off >= f.tree.Size {
-		return 0, io.EOF
+	if err == nil && n < len(p) {
+		err = io.EOF
 	}
-	var end error
-	if int64(len(p)) > f.tree.Size-off {
-		p, end = p[:f.tree.Size-off], io.EOF
-	}
-	f.readAhead(off, len(p))
-	leafBytes := int64(format.Fanout) * int64(f.tree.Grain)
-	for n := 0; n < len(p); {
-		at := off + int64(n)
-		part := p[n:min(len(p), n+int(leafBytes-at%leafBytes))]
-		if done, err := f.readLeaf(part, at); err != nil {
-			return n + done, err
-		}
-		n += len(part)
-	}
-	return len(p), end
-}
-
-// readLeaf fills p from off, all within one leaf node. It returns how many
-// bytes are good before an error.
-func (f *File) readLeaf(p []byte, off int64) (int, error) {
-	grain := int64(f.tree.Grain)
-	first, last := off/grain, (off+int64(len(p))-1)/grain
-	entries, err := f.load(f.repo.life, first, int(last-first+1))
-	if err != nil {
-		return 0, f.locate(err, off)
-	}
-	for n := 0; n < len(p); {
-		at := off + int64(n)
-		i, from := at/grain, int(at%grain)
-		part := p[n:min(len(p), n+f.tree.GrainLen(i)-from)]
-		if g := entries[i-first]; g == nil {
-			clear(part)
-		} else {
-			<-g.ready
-			err := g.err
-			if err == nil && len(g.plain) != f.tree.GrainLen(i) {
-				err = fmt.Errorf("%w: grain of %d bytes where %d belong", format.ErrCorrupt, len(g.plain), f.tree.GrainLen(i))
-			}
-			if err != nil {
-				return n, f.locate(err, i*grain)
-			}
-			copy(part, g.plain[from:])
-		}
-		n += len(part)
-	}
-	return len(p), nil
+	return n, err
 }
 
 // load makes sure that n grains of one leaf are on their way, fetching those
-// that nobody fetches. Entries are nil for holes.
-func (f *File) load(ctx context.Context, first int64, n int) ([]*cachedGrain, error) {
+// that nobody fetches. Entries are nil for holes; the caller releases them. scan
+// is as in grainCache.claim.
+func (f *File) load(ctx context.Context, first int64, n int, scan bool) ([]*cachedGrain, error) {
 	b, err := f.leaf(ctx, first)
 	entries := make([]*cachedGrain, n)
 	if err != nil || b == nil {
@@ -109,7 +68,7 @@ func (f *File) load(ctx context.Context, first int64, n int) ([]*cachedGrain, er
 	}
 	at := int(first % format.Fanout)
 	ids := b.ids[at : at+n]
-	mine := f.repo.grains.claim(ids, entries, nil)
+	mine := f.repo.grains.claim(ids, scan, entries, nil)
 	if len(mine) == 0 {
 		return entries, nil
 	}
@@ -118,7 +77,8 @@ func (f *File) load(ctx context.Context, first int64, n int) ([]*cachedGrain, er
 		for _, i := range mine {
 			f.repo.grains.settle(entries[i], nil, err)
 		}
-		return entries, err
+		f.repo.grains.release(entries)
+		return nil, err
 	}
 	grains := make([]wanted, 0, len(mine))
 	was := make([]index.Place, 0, len(mine))
@@ -149,14 +109,15 @@ func (f *File) load(ctx context.Context, first int64, n int) ([]*cachedGrain, er
 // leaf returns the leaf node over a grain, nil where all of it is a hole. A
 // file of one grain has a leaf made up for it.
 func (f *File) leaf(ctx context.Context, grain int64) (*branch, error) {
-	b, _, _, err := f.walk(ctx, grain)
+	b, _, _, err := f.walk(ctx, grain, 1)
 	return b, err
 }
 
 // walk descends to the leaf over a grain, and gives its ID and the first grain
 // past it. Where a subtree is a hole, the leaf is nil and the end is that of
-// the subtree.
-func (f *File) walk(ctx context.Context, grain int64) (b *branch, id format.ID, end int64, err error) {
+// the subtree. leaves is how many are fetched at once if this one has to be:
+// more than 1 for who goes on to the next.
+func (f *File) walk(ctx context.Context, grain int64, leaves int) (b *branch, id format.ID, end int64, err error) {
 	id, end = f.entry.Root, f.tree.Grains()
 	height := f.tree.Height()
 	if id.IsZero() || height == 0 {
@@ -167,7 +128,11 @@ func (f *File) walk(ctx context.Context, grain int64) (b *branch, id format.ID, 
 	}
 	base := int64(0) // first grain below the node
 	for parent := (*branch)(nil); ; parent = b {
-		if b = f.repo.nodes.get(id); b == nil {
+		if b = f.repo.nodes.get(id); b == nil && height == 1 && leaves > 1 && parent != nil {
+			f.fetchLeaves(ctx, parent, base, leaves)
+			b = f.repo.nodes.get(id)
+		}
+		if b == nil {
 			place, err := f.placeOf(ctx, parent, id)
 			if err != nil {
 				return nil, id, end, err
@@ -190,6 +155,37 @@ func (f *File) walk(ctx context.Context, grain int64) (b *branch, id format.ID, 
 	}
 }
 
+// fetchLeaves fetches leaves below one parent: the one that covers the grains
+// from first on, and those after it. Whoever needs one that cannot be had learns
+// why then.
+func (f *File) fetchLeaves(ctx context.Context, parent *branch, first int64, leaves int) {
+	places, _, err := parent.resolve(ctx, f.repo)
+	if err != nil {
+		return
+	}
+	var grains []wanted
+	var covered []int64
+	from := first / format.Fanout % format.Fanout
+	for i := from; i < min(from+int64(leaves), format.Fanout); i++ {
+		if id := parent.ids[i]; !id.IsZero() && !places[i].IsZero() && f.repo.nodes.get(id) == nil {
+			grains = append(grains, wanted{id: id, place: places[i]})
+			covered = append(covered, f.tree.Grains()-first-(i-from)*format.Fanout)
+		}
+	}
+	if len(grains) == 0 {
+		return
+	}
+	f.repo.fetch(ctx, format.Nodes, grains, func(i int, plain []byte, err error) {
+		if err != nil {
+			return
+		}
+		if n, err := format.ParseNode(plain, 1, min(covered[i], format.Fanout)); err == nil {
+			f.repo.nodes.put(grains[i].id, &branch{ids: *n})
+		}
+		f.repo.grains.buffers.put(plain)
+	})
+}
+
 // placeOf finds a node among its siblings, which are looked up with it.
 func (f *File) placeOf(ctx context.Context, parent *branch, id format.ID) (index.Place, error) {
 	if parent == nil {
@@ -210,7 +206,7 @@ func (f *File) placeOf(ctx context.Context, parent *branch, id format.ID) (index
 }
 
 func (f *File) forgetLeaf(ctx context.Context, grain int64) {
-	if _, id, _, err := f.walk(ctx, grain); err == nil {
+	if _, id, _, err := f.walk(ctx, grain, 1); err == nil {
 		f.repo.nodes.drop(id)
 	}
 }
@@ -261,11 +257,15 @@ func (f *File) NextData(off int64) (start, end int64, err error) {
 	return max(off, first*grain), min(last*grain, f.tree.Size), nil
 }
 
+// leavesAtOnce is how many leaves are fetched at once by who looks at all of
+// them: those of 1 GiB at 64 KiB a grain.
+const leavesAtOnce = 64
+
 // seek returns the first grain at or after from that is a hole, or is none;
 // past the last grain if there is no such.
 func (f *File) seek(from int64, hole bool) (int64, error) {
 	for from < f.tree.Grains() {
-		b, _, end, err := f.walk(f.repo.life, from)
+		b, _, end, err := f.walk(f.repo.life, from, leavesAtOnce)
 		if err != nil {
 			return 0, err
 		}

@@ -115,6 +115,7 @@ func (r *Repo) node(ctx context.Context, id format.ID, place index.Place, height
 			return nil, err
 		}
 		n, err := format.ParseNode(plain, height, grains)
+		r.grains.buffers.put(plain)
 		if err != nil {
 			return nil, &DamageError{Object: place.Pack.String(), Grain: id, Err: err}
 		}

@@ -4,15 +4,15 @@ package repo
 // and decoded.
 const readAheadBytes = 4 << 20
 
-// readAhead fetches what follows a read that looks sequential: it begins
-// where the last one ended, or near, since one reader's requests may arrive
-// out of order.
-func (f *File) readAhead(off int64, n int) {
+// readAhead fetches what follows a read that looks sequential, and tells whether
+// it does: it begins where the last one ended, or near, since one reader's
+// requests may arrive out of order.
+func (f *File) readAhead(off int64, n int) (sequential bool) {
 	end := off + int64(n)
 	last := f.end.Swap(end)
 	if off == 0 || off < last-readAheadBytes || off > last+readAheadBytes || n < f.tree.Grain/2 {
 		f.ahead.Store(end)
-		return
+		return false
 	}
 	grain := int64(f.tree.Grain)
 	for range 2 * readAheadBytes / batchBytes {
@@ -22,7 +22,7 @@ func (f *File) readAhead(off int64, n int) {
 			continue
 		}
 		if from >= min(end+readAheadBytes, f.tree.Size) {
-			return
+			return true
 		}
 		// Aligned steps, each within one leaf.
 		step := int64(max(batchBytes, f.tree.Grain))
@@ -33,9 +33,10 @@ func (f *File) readAhead(off int64, n int) {
 		first := from / grain
 		count := min((to+grain-1)/grain, f.tree.Grains()) - first
 		if !f.background(first, int(count)) {
-			return
+			return true
 		}
 	}
+	return true
 }
 
 // background loads grains beside the reader, unless enough is under way.
@@ -51,7 +52,8 @@ func (f *File) background(first int64, n int) bool {
 	f.repo.work.Go(func() {
 		defer func() { <-f.repo.ahead }()
 		// An error comes again when the reader gets there.
-		_, _ = f.load(f.repo.life, first, n)
+		entries, _ := f.load(f.repo.life, first, n, true)
+		f.repo.grains.release(entries)
 	})
 	return true
 }

@@ -95,6 +95,7 @@ type Repo struct {
 	grains    *grainCache
 	decoder   *zstd.Decoder
 	workers   sync.Pool // of *worker
+	hashers   sync.Pool // of *format.Hasher, for readers
 	ahead     chan struct{}
 
 	lending lending
@@ -188,12 +189,13 @@ func newRepo(location string, store Storage, config format.Config, x *index.Inde
 		panic(err) // the options are constants
 	}
 	r := &Repo{location: location, store: store, config: config, options: o, index: x, log: o.Log,
-		nodes: newNodeCache(), grains: newGrainCache(o.CacheBytes), decoder: decoder,
+		nodes: newNodeCache(), grains: newGrainCache(o.CacheBytes, config.Grain), decoder: decoder,
 		ahead:   make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
-		batches: newBuffers[*batch](2 * batchWorkers()), packs: newBuffers[[]byte](uploaders),
+		batches: newBuffers[*batch](sharedBatches()), packs: newBuffers[[]byte](uploaders),
 		lending: lending{from: map[*uploader]struct{}{}}}
 	r.life, r.end = context.WithCancel(context.Background())
 	r.workers.New = func() any { return newWorker() }
+	r.hashers.New = func() any { return format.NewHasher() }
 	return r
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"granary/repo/direct"
 	"granary/repo/format"
 )
 
@@ -58,7 +59,7 @@ func (u *uploader) buffer(ctx context.Context, kind format.PackKind) (loan[[]byt
 	l, err := u.buffers[kind].borrow(ctx)
 	if err == nil && kind == format.Data && l.buffer == nil {
 		// At once, with room for a table: growing would leave much behind.
-		l.buffer = make([]byte, 0, u.repo.packBytes()+64<<10)
+		l.buffer = direct.Buffer(u.repo.packBytes() + 64<<10)
 	}
 	return l, err
 }

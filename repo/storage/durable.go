@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"granary/repo/direct"
 )
 
 // CreateFile makes the file path with the given content, durably and at once:
@@ -51,12 +53,19 @@ func createNamed(tmp string) (*passing, error) {
 	}, nil
 }
 
+// largePart is from how many bytes on a part is written past the page cache.
+const largePart = 256 << 10
+
 func fill(f *os.File, perm fs.FileMode, parts [][]byte) error {
 	if err := f.Chmod(perm); err != nil {
 		return err
 	}
 	for _, p := range parts {
-		if _, err := f.Write(p); err != nil {
+		write := f.Write
+		if len(p) >= largePart {
+			write = func(p []byte) (int, error) { return direct.Write(f, p) }
+		}
+		if _, err := write(p); err != nil {
 			return err
 		}
 	}
