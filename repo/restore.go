@@ -4,31 +4,37 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
-	"runtime"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"granary/repo/format"
 	"granary/repo/storage"
 )
 
+// maxName is how long a file's name may be, in bytes, on most systems.
+const maxName = 255
+
 // RestoreOptions say how files are written out.
 type RestoreOptions struct {
 	// Force replaces files that exist.
 	Force bool
+	// InPlace rewrites files that exist, and of these only what differs.
+	InPlace bool
 	// Progress, if not nil, is told of bytes that are done, holes included,
 	// from any goroutine.
 	Progress func(bytes int64)
 }
 
-// restoreBytes is what one goroutine reads and writes at a time.
-const restoreBytes = 4 << 20
+// RestoreReport says what was done to files, in bytes.
+type RestoreReport struct {
+	ReadBytes      int64 // of files that were there, to compare
+	DifferentBytes int64 // in whole grains, and what was too much
+	WrittenBytes   int64
+	PunchedBytes   int64 // made holes
+}
 
 // Restore writes files of a generation below the folder dir, all if paths is
 // empty. Each byte is verified, holes stay holes, and a file appears under its
@@ -37,7 +43,14 @@ const restoreBytes = 4 << 20
 // unless forced. A file that is damaged gives a DamageError, in the end: the
 // others are restored. Any other error ends the restoring; the files before it
 // stay.
-func (r *Repo) Restore(ctx context.Context, g *Generation, paths []string, dir string, options RestoreOptions) error {
+//
+// In place, a file that exists is rewritten where it differs, and is not
+// touched where it does not. While it is neither the one nor the other, it has
+// another name, with partialSuffix: after an interruption it keeps that, nobody
+// can take it for whole, and the same call finishes it. Damage leaves the old
+// bytes of its range. It returns ErrInUse for the files of a VM that runs.
+func (r *Repo) Restore(ctx context.Context, g *Generation, paths []string, dir string, options RestoreOptions) (RestoreReport, error) {
+	var report RestoreReport
 	if len(paths) == 0 {
 		for _, f := range g.Files {
 			paths = append(paths, f.Path)
@@ -45,32 +58,33 @@ func (r *Repo) Restore(ctx context.Context, g *Generation, paths []string, dir s
 	}
 	for _, p := range paths {
 		if g.File(p) == nil {
-			return fmt.Errorf("restore %q of %s: %w", p, g, ErrNotFound)
+			return report, fmt.Errorf("restore %q of %s: %w", p, g, ErrNotFound)
 		}
 		if !filepath.IsLocal(filepath.FromSlash(p)) {
-			return fmt.Errorf("restore %q of %s: this system cannot have a file of that name", p, g)
+			return report, fmt.Errorf("restore %q of %s: this system cannot have a file of that name", p, g)
 		}
 	}
 	if err := storage.MakeDirs(dir, 0o777); err != nil {
-		return fmt.Errorf("restore: %w", err)
+		return report, fmt.Errorf("restore: %w", err)
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return fmt.Errorf("restore: %w", err)
+		return report, fmt.Errorf("restore: %w", err)
 	}
 	defer root.Close()
-	if !options.Force {
-		for _, p := range paths {
-			if _, err := root.Lstat(p); err == nil {
-				return fmt.Errorf("restore %q: %w in %s", p, fs.ErrExist, dir)
-			}
-		}
+	if err := mayRestore(root, g, paths, options); err != nil {
+		return report, err
+	}
+	if options.Progress == nil {
+		options.Progress = func(int64) {}
 	}
 	var damage error
 	for _, p := range paths {
 		f, err := r.OpenFile(g, p)
-		if err == nil {
-			err = r.restoreFile(ctx, f, root, options)
+		if err == nil && options.InPlace {
+			err = f.restoreInPlace(ctx, root, options, &report)
+		} else if err == nil {
+			err = f.restore(ctx, root, options, &report)
 		}
 		if err == nil {
 			continue
@@ -78,22 +92,38 @@ func (r *Repo) Restore(ctx context.Context, g *Generation, paths []string, dir s
 		err = fmt.Errorf("restore %q: %w", p, err)
 		var lost *DamageError
 		if !errors.As(err, &lost) {
-			return errors.Join(damage, err)
+			return report, errors.Join(damage, err)
 		}
 		damage = errors.Join(damage, err)
 	}
-	return damage
+	return report, damage
 }
 
-// restoreFile writes under a passing name, then moves the file into place.
-func (r *Repo) restoreFile(ctx context.Context, f *File, root *os.Root, options RestoreOptions) (err error) {
+// mayRestore refuses, before anything is written, what must not be.
+func mayRestore(root *os.Root, g *Generation, paths []string, options RestoreOptions) error {
+	if options.InPlace {
+		return mayRewrite(root, g, paths)
+	}
+	if options.Force {
+		return nil
+	}
+	for _, p := range paths {
+		if _, err := root.Lstat(p); err == nil {
+			return fmt.Errorf("restore %q: %w in %s", p, fs.ErrExist, root.Name())
+		}
+	}
+	return nil
+}
+
+// restore writes under a passing name, then moves the file into place.
+func (f *File) restore(ctx context.Context, root *os.Root, options RestoreOptions, report *RestoreReport) (err error) {
 	name := f.entry.Path
 	folder := path.Dir(name)
 	if err := root.MkdirAll(folder, 0o777); err != nil {
 		return err
 	}
 	passing := path.Join(folder, "."+path.Base(name)+".granary-"+format.NewSessionID().String()[:8])
-	if len(path.Base(passing)) > 255 {
+	if len(path.Base(passing)) > maxName {
 		passing = path.Join(folder, ".granary-"+format.NewSessionID().String())
 	}
 	out, err := root.OpenFile(passing, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
@@ -105,13 +135,11 @@ func (r *Repo) restoreFile(ctx context.Context, f *File, root *os.Root, options 
 			err = errors.Join(err, root.Remove(passing))
 		}
 	}()
-	err = f.copyTo(ctx, out, options.Progress)
+	w := &rewriter{file: f, out: out, change: func() error { return nil }, progress: options.Progress}
+	err = w.run(ctx)
+	w.addTo(report)
 	if err == nil {
-		err = out.Chmod(fs.FileMode(f.entry.Mode).Perm())
-	}
-	modified := time.Unix(0, f.entry.ModTime)
-	if err == nil {
-		err = root.Chtimes(passing, modified, modified)
+		err = f.describe(root, passing, out)
 	}
 	if err == nil {
 		err = out.Sync()
@@ -122,6 +150,29 @@ func (r *Repo) restoreFile(ctx context.Context, f *File, root *os.Root, options 
 	if err := moveInto(root, passing, name, options.Force); err != nil {
 		return err
 	}
+	return syncFolder(root, folder)
+}
+
+// describe gives a file that has the name now the mode and the time of the
+// generation's.
+func (f *File) describe(root *os.Root, now string, out *os.File) error {
+	info, err := out.Stat()
+	if err != nil {
+		return err
+	}
+	if mode := fs.FileMode(f.entry.Mode).Perm(); info.Mode().Perm() != mode {
+		if err := out.Chmod(mode); err != nil {
+			return err
+		}
+	}
+	modified := time.Unix(0, f.entry.ModTime)
+	if info.ModTime().Equal(modified) {
+		return nil
+	}
+	return root.Chtimes(now, modified, modified)
+}
+
+func syncFolder(root *os.Root, folder string) error {
 	return storage.SyncDir(filepath.Join(root.Name(), filepath.FromSlash(folder)))
 }
 
@@ -139,60 +190,4 @@ func moveInto(root *os.Root, passing, name string, force bool) error {
 		return fs.ErrExist
 	}
 	return root.Rename(passing, name)
-}
-
-// copyTo writes the file's data, in parallel and verified, and leaves out its
-// holes.
-func (f *File) copyTo(ctx context.Context, out *os.File, progress func(int64)) error {
-	if err := out.Truncate(f.Size()); err != nil {
-		return err
-	}
-	if progress == nil {
-		progress = func(int64) {}
-	}
-	g, going := errgroup.WithContext(ctx)
-	g.SetLimit(runtime.GOMAXPROCS(0) + 1)
-	for off := int64(0); off < f.Size() && going.Err() == nil; {
-		start, end, err := f.NextData(off)
-		if errors.Is(err, io.EOF) {
-			progress(f.Size() - off)
-			break
-		}
-		if err != nil {
-			return errors.Join(err, g.Wait())
-		}
-		progress(start - off)
-		for at := start; at < end && going.Err() == nil; at += restoreBytes {
-			g.Go(func() error {
-				n := min(restoreBytes, end-at)
-				if err := f.copyRange(going, out, at, n); err != nil {
-					return err
-				}
-				progress(n)
-				return nil
-			})
-		}
-		off = end
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	return ctx.Err()
-}
-
-func (f *File) copyRange(ctx context.Context, out *os.File, off, n int64) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	buf := runBuffers.Get().(*[]byte)
-	defer runBuffers.Put(buf)
-	if int64(cap(*buf)) < n {
-		*buf = make([]byte, n)
-	}
-	p := (*buf)[:n]
-	if _, err := f.ReadAt(p, off); err != nil {
-		return err
-	}
-	_, err := out.WriteAt(p, off)
-	return err
 }

@@ -67,7 +67,7 @@ func TestRestoreBringsBackAll(t *testing.T) {
 	r := openRepo(t, smallRepo(t), small())
 	g, contents := restorable(t, r)
 	dir := filepath.Join(t.TempDir(), "a", "b")
-	if err := r.Restore(t.Context(), g, nil, dir, repo.RestoreOptions{}); err != nil {
+	if _, err := r.Restore(t.Context(), g, nil, dir, repo.RestoreOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := fmt.Sprint(tree(t, dir)), "[external external/other external/other/disk.vmdk web-flat.vmdk web.log web.vmx]"; got != want {
@@ -91,14 +91,14 @@ func TestRestoreOfSomeFiles(t *testing.T) {
 	dir := t.TempDir()
 	var done int64
 	report := func(n int64) { done += n } // one batch: no other goroutine
-	if err := r.Restore(t.Context(), g, []string{"web.vmx"}, dir, repo.RestoreOptions{Progress: report}); err != nil {
+	if _, err := r.Restore(t.Context(), g, []string{"web.vmx"}, dir, repo.RestoreOptions{Progress: report}); err != nil {
 		t.Fatal(err)
 	}
 	if got := fmt.Sprint(tree(t, dir)); got != "[web.vmx]" || done != int64(len(contents["web.vmx"])) {
 		t.Errorf("restored %s, %d bytes", got, done)
 	}
 	for _, path := range []string{"web", "external", "../web.vmx", ""} {
-		if err := r.Restore(t.Context(), g, []string{path}, dir, repo.RestoreOptions{}); !errors.Is(err, repo.ErrNotFound) {
+		if _, err := r.Restore(t.Context(), g, []string{path}, dir, repo.RestoreOptions{}); !errors.Is(err, repo.ErrNotFound) {
 			t.Errorf("Restore of %q = %v", path, err)
 		}
 	}
@@ -118,7 +118,7 @@ func TestRestoreRefusesExistingFiles(t *testing.T) {
 			if err := occupy(filepath.Join(dir, "web.vmx")); err != nil {
 				t.Fatal(err)
 			}
-			if err := r.Restore(t.Context(), g, nil, dir, repo.RestoreOptions{}); !errors.Is(err, fs.ErrExist) {
+			if _, err := r.Restore(t.Context(), g, nil, dir, repo.RestoreOptions{}); !errors.Is(err, fs.ErrExist) {
 				t.Errorf("Restore = %v", err)
 			}
 			if got := fmt.Sprint(tree(t, dir)); got != "[web.vmx]" {
@@ -129,7 +129,7 @@ func TestRestoreRefusesExistingFiles(t *testing.T) {
 	dir := t.TempDir()
 	vmx := filepath.Join(dir, "web.vmx")
 	writeFile(t, vmx, []byte("old"))
-	if err := r.Restore(t.Context(), g, nil, dir, repo.RestoreOptions{Force: true}); err != nil {
+	if _, err := r.Restore(t.Context(), g, nil, dir, repo.RestoreOptions{Force: true}); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(readFile(t, vmx), contents["web.vmx"]) {
@@ -157,7 +157,7 @@ func TestRestoreDoesNotFollowLinksOutside(t *testing.T) {
 				if err := os.Symlink(target(outside), filepath.Join(dir, "external")); err != nil {
 					t.Fatal(err)
 				}
-				if err := r.Restore(t.Context(), g, []string{"external/other/disk.vmdk"}, dir, repo.RestoreOptions{Force: force}); err == nil {
+				if _, err := r.Restore(t.Context(), g, []string{"external/other/disk.vmdk"}, dir, repo.RestoreOptions{Force: force}); err == nil {
 					t.Error("Restore through a link that leads outside succeeds")
 				}
 				if got := fmt.Sprint(tree(t, outside)); got != "[other]" {
@@ -177,7 +177,7 @@ func TestRestoreDoesNotFollowLinksOutside(t *testing.T) {
 			t.Fatal(err)
 		}
 		// Forced, the link itself is replaced.
-		if err := r.Restore(t.Context(), g, []string{"web.vmx"}, dir, repo.RestoreOptions{Force: true}); err != nil {
+		if _, err := r.Restore(t.Context(), g, []string{"web.vmx"}, dir, repo.RestoreOptions{Force: true}); err != nil {
 			t.Error(err)
 		}
 		if string(readFile(t, outside)) != "precious" {
@@ -192,7 +192,7 @@ func TestCancelledRestoreLeavesNoFile(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	dir := t.TempDir()
-	err := r.Restore(ctx, g, nil, dir, repo.RestoreOptions{Progress: func(int64) { cancel() }})
+	_, err := r.Restore(ctx, g, nil, dir, repo.RestoreOptions{Progress: func(int64) { cancel() }})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("Restore = %v", err)
 	}
@@ -213,7 +213,7 @@ func TestRestoreOfDamageLeavesNoFile(t *testing.T) {
 	for _, paths := range [][]string{{"external/other/disk.vmdk"}, {"web.vmx", "external/other/disk.vmdk", "web-flat.vmdk"}} {
 		target := t.TempDir()
 		var d *repo.DamageError
-		if err := r.Restore(t.Context(), g, paths, target, repo.RestoreOptions{}); !errors.As(err, &d) || d.File != "external/other/disk.vmdk" {
+		if _, err := r.Restore(t.Context(), g, paths, target, repo.RestoreOptions{}); !errors.As(err, &d) || d.File != "external/other/disk.vmdk" {
 			t.Errorf("Restore = %v", err)
 		}
 		for _, path := range tree(t, target) {
@@ -230,7 +230,7 @@ func TestRestoreOfDamageLeavesNoFile(t *testing.T) {
 	}
 	target := t.TempDir()
 	writeFile(t, filepath.Join(target, "precious"), []byte("x"))
-	if err := r.Restore(t.Context(), g, []string{"web-flat.vmdk", "web.vmx", "web.log"}, target, repo.RestoreOptions{}); err != nil {
+	if _, err := r.Restore(t.Context(), g, []string{"web-flat.vmdk", "web.vmx", "web.log"}, target, repo.RestoreOptions{}); err != nil {
 		t.Errorf("Restore of whole files beside a damaged one: %v", err)
 	}
 }

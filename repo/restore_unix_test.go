@@ -23,7 +23,7 @@ func TestRestoreKeepsHoles(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	if err := r.Restore(t.Context(), g, nil, dir, repo.RestoreOptions{}); err != nil {
+	if _, err := r.Restore(t.Context(), g, nil, dir, repo.RestoreOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	f, err := os.Open(filepath.Join(dir, "disk.vmdk"))
