@@ -1,27 +1,20 @@
 package capture
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"regexp"
 
 	"granary/repo/format"
+	"granary/repo/inuse"
 )
-
-// lockMember matches what VMware puts into a lock folder: M is held by a
-// running VM, D and E by who waits for it.
-var lockMember = regexp.MustCompile(`^[MDE][0-9]{5}\.lck$`)
 
 // proveOff fails with ErrRunning unless nothing speaks for a VM that runs: no
 // lock folder with members beside its files, and, where the system can tell,
 // no process that has one of its disks open for writing.
 func (p *Plan) proveOff() error {
 	for _, f := range p.Files {
-		locked, err := lockedBy(f.Source)
+		locked, err := inuse.LockOf(inuse.Host{}, f.Source)
 		if err != nil {
-			return err
+			return fmt.Errorf("look for locks: %w", err)
 		}
 		if locked != "" {
 			return &runningError{fmt.Sprintf("%s is locked by %s", f.Source, locked),
@@ -30,7 +23,7 @@ func (p *Plan) proveOff() error {
 		if f.Role != format.RoleDisk {
 			continue
 		}
-		open, err := openForWriting(f.Source)
+		open, err := f.openForWriting()
 		if err != nil {
 			return err
 		}
@@ -42,24 +35,14 @@ func (p *Plan) proveOff() error {
 	return nil
 }
 
-// lockedBy names a member of a file's lock folder.
-func lockedBy(path string) (string, error) {
-	entries, err := os.ReadDir(path + ".lck")
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	if info, statErr := os.Stat(path + ".lck"); err != nil && statErr == nil && !info.IsDir() {
-		return path + ".lck", nil // old products lock with a file
-	}
+// openForWriting tells whether a process is known to have a file open for writing.
+func (p PlannedFile) openForWriting() (bool, error) {
+	f, err := openRegular(p.Source)
 	if err != nil {
-		return "", fmt.Errorf("look for locks: %w", err)
+		return false, err
 	}
-	for _, e := range entries {
-		if lockMember.MatchString(e.Name()) {
-			return path + ".lck/" + e.Name(), nil
-		}
-	}
-	return "", nil
+	defer f.Close()
+	return inuse.ForWriting(f)
 }
 
 // runningError is ErrRunning with its evidence.

@@ -40,24 +40,3 @@ func (s *source) NextData(off int64) (start, end int64, err error) {
 	}
 	return start, end, nil
 }
-
-// openForWriting tells whether any process of this host has a file open for
-// writing: then the kernel refuses a read lease. Where it cannot tell, it says
-// no.
-func openForWriting(path string) (bool, error) {
-	f, err := openRegular(path)
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	_, err = unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_RDLCK)
-	if errors.Is(err, unix.EAGAIN) {
-		return true, nil
-	}
-	if err != nil {
-		return false, nil // no lease on this file system, or not our file
-	}
-	// At once: whoever opens the file for writing waits while it is held.
-	_, err = unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_UNLCK)
-	return false, err
-}

@@ -20,6 +20,3 @@ func (s *source) NextData(off int64) (start, end int64, err error) {
 	}
 	return off, s.entry.Size, nil
 }
-
-// openForWriting cannot be told here; the locks of the VM have to do.
-func openForWriting(string) (bool, error) { return false, nil }

@@ -13,6 +13,3 @@ func nextData(_ *os.File, off int64) (int64, error) { return off, nil }
 func punchHole(*os.File, int64, int64) error { return errors.ErrUnsupported }
 
 func startWriteBack(*os.File, int64, int64) {}
-
-// openForWriting cannot tell.
-func openForWriting(*os.File) (bool, error) { return false, nil }
