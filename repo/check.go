@@ -218,6 +218,9 @@ func (c *check) compareIndex(ctx context.Context, t format.PackTable, places []i
 	return ctx.Err()
 }
 
+// patchesAtOnce bounds the bases in memory: patches are small, bases are not.
+const patchesAtOnce = 64
+
 // readPack verifies each grain's bytes.
 func (c *check) readPack(ctx context.Context, t format.PackTable, places []index.Place) error {
 	bases, err := c.repo.basePlaces(ctx, places)
@@ -231,15 +234,20 @@ func (c *check) readPack(ctx context.Context, t format.PackTable, places []index
 			grains[i].base = bases[i]
 		}
 	}
-	buf := make([]byte, 0, runBytes)
+	stored := runBuffers.Get().(*[]byte)
+	defer runBuffers.Put(stored)
 	for from := 0; from < len(grains); {
 		to := runEnd(grains, from)
+		if t.Kind == format.Patches {
+			to = min(to, from+patchesAtOnce)
+		}
 		first, last := grains[from].place, grains[to-1].place
 		size := int(last.Offset + last.Stored - first.Offset)
-		if cap(buf) < size {
-			buf = make([]byte, size)
+		if cap(*stored) < size {
+			*stored = make([]byte, size)
 		}
-		err := c.repo.readPack(ctx, t.Name, buf[:size], first.Offset)
+		buf := (*stored)[:size]
+		err := c.repo.readPack(ctx, t.Name, buf, first.Offset)
 		if err != nil && !damaged(err) && ctx.Err() != nil {
 			return err
 		}

@@ -211,13 +211,14 @@ func (f *File) forgetLeaf(ctx context.Context, grain int64) {
 	}
 }
 
-// idsAt returns the IDs of n grains of one leaf, fewer at the file's end.
+// idsAt returns the IDs of n grains of one leaf, fewer at the file's end, for
+// who goes through the file.
 func (f *File) idsAt(ctx context.Context, first int64, n int) ([]format.ID, error) {
 	n = int(min(int64(n), f.tree.Grains()-first))
 	if n <= 0 {
 		return nil, nil
 	}
-	b, err := f.leaf(ctx, first)
+	b, _, _, err := f.walk(ctx, first, leavesAtOnce)
 	if err != nil || b == nil {
 		return make([]format.ID, n), err
 	}
