@@ -6,7 +6,7 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0-dev)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build demo test lint setup fuzz torture clean
+.PHONY: build demo test lint setup fuzz torture bench scale clean
 
 build:
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/granary ./cmd/granary
@@ -16,10 +16,12 @@ demo: setup build
 	bash integration/demo.sh
 
 # Most tests wait for other processes most of the time: more of them at once than
-# there are processors. Memory is measured without the race detector's own.
+# there are processors. Memory is measured without the race detector's own. Where
+# no C compiler is, another compressor takes its place.
 test: setup lint
 	$(GO) test -race -parallel 6 -timeout 18m ./...
 	$(GO) test -run '^TestMemory' ./repo
+	CGO_ENABLED=0 $(GO) test -run '^(TestReadsBack|TestChangedPages)' ./repo
 
 # What has to build elsewhere is vetted for elsewhere.
 lint:
@@ -45,6 +47,19 @@ fuzz:
 KILLS ?= 200
 torture: setup
 	GRANARY_TORTURE=$(KILLS) GRANARY_TORTURE_SEED=$(SEED) $(GO) test -count=1 -timeout 5h -run '^TestKilledRun$$' -v ./integration
+
+# granary beside its peers, as root, written to docs/benchmarks.md; its flags in
+# BENCH: make bench BENCH='-rounds=1 -peers=restic'
+BENCH ?=
+bench: setup build
+	@bash integration/bench/setup.sh
+	$(GO) run ./integration/bench $(BENCH)
+
+# How granary grows with its repository, printed as tables; its flags in SCALE:
+# make scale SCALE='-grains 1e6,1e7,1e8 -dir /big/disk'
+SCALE ?=
+scale: build
+	$(GO) run ./integration/scale -granary bin/granary $(SCALE)
 
 clean:
 	rm -rf bin

@@ -38,6 +38,7 @@ var arrows = map[string][]string{
 var owners = map[string]string{
 	"github.com/dgraph-io/badger":   "granary/index",
 	"github.com/hanwen/go-fuse":     "granary/fusefs",
+	"github.com/DataDog/zstd":       "granary/repo",
 	"github.com/klauspost/compress": "granary/repo",
 	"github.com/zeebo/blake3":       "granary/repo/format",
 	"github.com/urfave/cli":         "granary/cmd/granary",

@@ -1,25 +1,16 @@
 package repo
 
-import (
-	"github.com/klauspost/compress/zstd"
-
-	"granary/repo/format"
-)
+import "granary/repo/format"
 
 // worker holds what is dear to make and cannot be shared: one a goroutine.
 type worker struct {
-	hasher  *format.Hasher
-	encoder *zstd.Encoder
-	patched []byte // what patch made
+	hasher     *format.Hasher
+	compressor compressor
+	patched    []byte // what patch made
 }
 
 func newWorker() *worker {
-	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
-		zstd.WithEncoderCRC(false), zstd.WithWindowSize(format.MaxGrain), zstd.WithLowerEncoderMem(true), zstd.WithSingleSegment(true))
-	if err != nil {
-		panic(err) // the options are constants
-	}
-	return &worker{hasher: format.NewHasher(), encoder: encoder}
+	return &worker{hasher: format.NewHasher(), compressor: newCompressor()}
 }
 
 // encode appends the stored form of a grain, or of a patch, to out, and says in
@@ -28,7 +19,7 @@ func newWorker() *worker {
 func (w *worker) encode(e *format.Entry, form, out []byte) []byte {
 	from := len(out)
 	e.Encoding = format.Zstd
-	out = w.encoder.EncodeAll(form, out)
+	out = w.compressor.appendTo(out, form)
 	if len(out)-from > len(form)-len(form)/16 {
 		out = append(out[:from], form...)
 		e.Encoding = format.Raw
