@@ -13,18 +13,18 @@ import (
 )
 
 // badgerOptions suit small fixed values that can be made again: no compression, no
-// caches, no value log, one fsync a merge.
+// caches, no value log, one fsync a merge. What a merge adds becomes a table of
+// the first level; settle makes larger ones of several such.
 func badgerOptions(dir string, to *slog.Logger) badger.Options {
 	return badger.DefaultOptions(dir).
 		WithCompression(options.None).
 		WithBlockCacheSize(0).
 		WithMemTableSize(8 << 20).
 		WithNumMemtables(2).
-		WithNumCompactors(2).
+		WithNumCompactors(4).
 		WithDetectConflicts(false).
 		WithSyncWrites(false).
 		WithNumVersionsToKeep(1).
-		WithCompactL0OnClose(true).
 		WithValueLogFileSize(16 << 20).
 		WithMetricsEnabled(false).
 		WithChecksumVerificationMode(options.OnBlockRead).

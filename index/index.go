@@ -14,12 +14,14 @@ import (
 	"github.com/dgraph-io/badger/v4"
 )
 
-// A view is kept open for lingerTime after its last use, since the next use
-// is often near, and reopened after holdTime of steady use, so that a writer
-// waits no longer than that.
+// A view is reopened after holdTime of steady use, so that a writer waits no
+// longer than that, and kept open for a tenth of it after its last use, since the
+// next use is often near. Where opening takes long, as that of a large index does,
+// it is held ten times as long, up to mostHold: opening must not be most of what a
+// reader does.
 const (
-	lingerTime = 30 * time.Millisecond
-	holdTime   = 300 * time.Millisecond
+	holdTime = 300 * time.Millisecond
+	mostHold = 2 * time.Second
 )
 
 // Index is a repository's index on this host. It is safe for concurrent use
@@ -42,6 +44,7 @@ type database struct {
 	db      *badger.DB
 	release func() error
 	since   time.Time
+	opening time.Duration // how long opening it took
 	linger  *time.Timer
 	bad     bool // reading it failed; guarded by the Index's mu
 }
@@ -88,6 +91,11 @@ func (x *Index) letGo() {
 	}
 }
 
+// hold is how long the database may be kept open.
+func (d *database) hold() time.Duration {
+	return min(max(holdTime, 10*d.opening), mostHold)
+}
+
 func (d *database) close() error {
 	var err error
 	if d.db != nil {
@@ -101,7 +109,7 @@ func (d *database) close() error {
 func (x *Index) acquire(ctx context.Context) (*database, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for x.open != nil && (x.open.bad || time.Since(x.open.since) > holdTime) {
+	for x.open != nil && (x.open.bad || time.Since(x.open.since) > x.open.hold()) {
 		if x.users == 0 {
 			x.letGo()
 			break
@@ -130,7 +138,7 @@ func (x *Index) done() {
 	if x.users == 0 {
 		x.free.Broadcast()
 		if x.open != nil {
-			x.open.linger.Reset(lingerTime)
+			x.open.linger.Reset(x.open.hold() / 10)
 		}
 	}
 }
@@ -152,9 +160,10 @@ func (x *Index) openShared(ctx context.Context) (*database, error) {
 		if err != nil {
 			return nil, fmt.Errorf("open index: %w", err)
 		}
+		began := time.Now()
 		db, err := x.openReadOnly()
 		if err == nil {
-			d := &database{db: db, release: release, since: time.Now()}
+			d := &database{db: db, release: release, since: time.Now(), opening: time.Since(began)}
 			d.linger = time.AfterFunc(time.Hour, func() { x.lingered(d) })
 			return d, nil
 		}
@@ -237,6 +246,7 @@ func (x *Index) write(fn func(*badger.DB) error) error {
 	if err := fn(db); err != nil {
 		return errors.Join(err, db.Close())
 	}
+	settle(db)
 	if err := db.Close(); err != nil {
 		return fmt.Errorf("close index: %w", err)
 	}

@@ -43,11 +43,11 @@ type Listing struct {
 
 // Generations lists the generations. Damaged manifests do not hide the others.
 func (r *Repo) Generations(ctx context.Context) (*Listing, error) {
-	manifests, broken, err := readRecords(ctx, r, &r.manifests, format.GenerationsPrefix, r.readManifest)
+	manifests, broken, err := readRecords(ctx, r, &r.manifests, format.GenerationsPrefix, format.ParseManifest)
 	if err != nil {
 		return nil, fmt.Errorf("list generations: %w", err)
 	}
-	forgotten, brokenForgets, err := readRecords(ctx, r, &r.forgotten, format.ForgottenPrefix, r.readForget)
+	forgotten, brokenForgets, err := readRecords(ctx, r, &r.forgotten, format.ForgottenPrefix, format.ParseForget)
 	if err != nil {
 		return nil, fmt.Errorf("list generations: %w", err)
 	}

@@ -2,6 +2,7 @@ package repo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -31,23 +32,24 @@ func (r *Repo) mergeMissing(ctx context.Context) (merged int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	missing, err := r.missingPacks(ctx, list)
+	missing, known, err := r.missingPacks(ctx, list)
 	if err != nil {
 		return 0, err
 	}
 	r.lost = nil
+	if len(missing) > mergeTables && known == 0 {
+		merged, err = r.buildIndex(ctx, missing)
+		if !errors.Is(err, index.ErrNoSpace) {
+			return merged, err
+		}
+		merged = 0 // mergeIndex knows what to do
+	}
 	for len(missing) > 0 {
 		n := min(mergeTables, len(missing))
 		var tables []format.PackTable
-		for _, p := range missing[:n] {
-			t, err := r.packTable(ctx, p.PackName, int64(p.size), p.kind, p.entries)
-			if ctx.Err() != nil {
-				return merged, ctx.Err()
-			}
+		for t, err := range r.tables(ctx, missing[:n]) {
 			if err != nil {
-				r.log.Warn("a pack's table of contents cannot be read; run granary check", "err", err)
-				r.lost = append(r.lost, p.PackName)
-				continue
+				return merged, err
 			}
 			tables = append(tables, t)
 		}
@@ -62,6 +64,47 @@ func (r *Repo) mergeMissing(ctx context.Context) (merged int, err error) {
 		missing = missing[n:]
 	}
 	return merged, nil
+}
+
+// buildIndex makes an index that has none of many packs.
+func (r *Repo) buildIndex(ctx context.Context, packs []sizedPack) (built int, err error) {
+	grains := 0
+	for _, p := range packs {
+		grains += p.entries
+	}
+	err = r.currentIndex().Build(ctx, grains, func(yield func(format.PackTable, error) bool) {
+		for t, err := range r.tables(ctx, packs) {
+			if err == nil {
+				built++
+			}
+			if !yield(t, err) {
+				return
+			}
+		}
+	})
+	return built, err
+}
+
+// tables yields the tables of packs. Those that cannot be read are lost, and
+// only the end of the context is an error. mending is held.
+func (r *Repo) tables(ctx context.Context, packs []sizedPack) iter.Seq2[format.PackTable, error] {
+	return func(yield func(format.PackTable, error) bool) {
+		for _, p := range packs {
+			t, err := r.packTable(ctx, p.PackName, int64(p.size), p.kind, p.entries)
+			if ctx.Err() != nil {
+				yield(t, ctx.Err())
+				return
+			}
+			if err != nil {
+				r.log.Warn("a pack's table of contents cannot be read; run granary check", "err", err)
+				r.lost = append(r.lost, p.PackName)
+				continue
+			}
+			if !yield(t, nil) {
+				return
+			}
+		}
+	}
 }
 
 // sizedPack is a pack as a manifest names it.
@@ -85,20 +128,24 @@ func (l *Listing) packs() iter.Seq[sizedPack] {
 	}
 }
 
-func (r *Repo) missingPacks(ctx context.Context, list *Listing) (missing []sizedPack, err error) {
+// missingPacks are the packs that the index lacks; known is how many it has.
+func (r *Repo) missingPacks(ctx context.Context, list *Listing) (missing []sizedPack, known int, err error) {
 	err = r.currentIndex().View(ctx, func(v *index.View) error {
+		missing, known = nil, 0 // it may be called again
 		for p := range list.packs() {
 			has, err := v.Has(p.PackName)
 			if err != nil {
 				return err
 			}
-			if !has {
+			if has {
+				known++
+			} else {
 				missing = append(missing, p)
 			}
 		}
 		return nil
 	})
-	return missing, err
+	return missing, known, err
 }
 
 // packSizes lists the packs that are there, in bytes.

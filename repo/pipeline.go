@@ -41,7 +41,14 @@ const batchReaders = 4
 
 // sharedBatches is how many batches all writers together have beside their own:
 // one on each core, one that it takes next, and those that are read.
-func sharedBatches() int { return 2*runtime.GOMAXPROCS(0) + batchReaders }
+func sharedBatches() int { return 2*batchWorkers() + batchReaders }
+
+// batchWorkers is how many batches of a file are hashed and compressed at once.
+func batchWorkers() int { return min(runtime.GOMAXPROCS(0), maxWorkers) }
+
+// maxWorkers bounds the memory on a machine of many cores: a disk does not keep
+// up with more.
+const maxWorkers = 32
 
 func (p *pipeline) run(ctx context.Context) (format.ID, error) {
 	p.builder = newTreeBuilder(p.tree, p.putNode)
@@ -83,7 +90,7 @@ func (p *pipeline) run(ctx context.Context) (format.ID, error) {
 		reading.Wait()
 		return nil
 	})
-	for range runtime.GOMAXPROCS(0) {
+	for range batchWorkers() {
 		g.Go(func() error {
 			for b := range full {
 				if err := p.process(ctx, b); err != nil {

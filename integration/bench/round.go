@@ -132,7 +132,7 @@ func (c *contender) prepare(ctx context.Context) error {
 
 // measure takes a step with one tool. Its error is that of the whole benchmark.
 func (r *round) measure(ctx context.Context, s step, c *contender) error {
-	if err := dropCaches(); err != nil {
+	if err := coldStart(r.data.statePath(states)); err != nil {
 		return err
 	}
 	err := errors.New("an earlier capture failed")
