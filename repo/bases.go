@@ -36,7 +36,7 @@ func (p *pipeline) bases(ctx context.Context, b *batch, missing []bool) (map[int
 	n := 0
 	for i, g := range grains {
 		if g.place.IsPatch() {
-			g = wanted{id: g.place.Base, place: g.base}
+			g = g.whole()
 		}
 		// One that is not there for good, or that is a patch itself, is no base.
 		there := !g.place.IsZero() && !g.place.IsPatch() && int(g.place.Plain) == len(b.grain(at[i], p.tree.Grain))
@@ -80,10 +80,7 @@ func (r *Repo) locate(ctx context.Context, ids []format.ID) ([]wanted, error) {
 	}
 	grains := make([]wanted, len(ids))
 	for i := range ids {
-		grains[i] = wanted{id: ids[i], place: places[i]}
-		if bases != nil {
-			grains[i].base = bases[i]
-		}
+		grains[i] = grainAt(i, ids[i], places, bases)
 	}
 	return grains, nil
 }

@@ -229,51 +229,57 @@ func (c *check) readPack(ctx context.Context, t format.PackTable, places []index
 	}
 	grains := make([]wanted, len(places))
 	for i := range places {
-		grains[i] = wanted{id: t.Entries[i].ID, place: places[i]}
-		if bases != nil {
-			grains[i].base = bases[i]
-		}
+		grains[i] = grainAt(i, t.Entries[i].ID, places, bases)
 	}
-	stored := runBuffers.Get().(*[]byte)
-	defer runBuffers.Put(stored)
 	for from := 0; from < len(grains); {
 		to := runEnd(grains, from)
 		if t.Kind == format.Patches {
 			to = min(to, from+patchesAtOnce)
 		}
-		first, last := grains[from].place, grains[to-1].place
-		size := int(last.Offset + last.Stored - first.Offset)
-		if cap(*stored) < size {
-			*stored = make([]byte, size)
-		}
-		buf := (*stored)[:size]
-		err := c.repo.readPack(ctx, t.Name, buf, first.Offset)
-		if err != nil && !damaged(err) && ctx.Err() != nil {
+		if err := c.readRun(ctx, t.Kind, grains[from:to]); err != nil {
 			return err
 		}
-		plain := c.repo.fetchBases(ctx, grains[from:to])
-		for i, w := range grains[from:to] {
-			at := w.place.Offset - first.Offset
-			bad, base := err, plain[i]
-			if bad == nil && w.place.IsPatch() && base == nil {
-				base, bad = c.repo.readBase(ctx, w)
-			}
-			if bad == nil {
-				var decoded []byte
-				decoded, bad = c.repo.decode(t.Kind, w, buf[at:at+w.place.Stored], base)
-				c.repo.grains.buffers.put(decoded)
-			}
-			if bad != nil {
-				c.badGrain(t, w, bad)
-			}
-		}
-		c.read(int64(size))
 		from = to
 	}
 	return nil
 }
 
-func (c *check) badGrain(t format.PackTable, w wanted, err error) {
+// readRun verifies the grains of a run.
+func (c *check) readRun(ctx context.Context, kind format.PackKind, run []wanted) error {
+	stored, err := c.repo.readRun(ctx, run)
+	if err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		for _, w := range run {
+			c.badGrain(w, err)
+		}
+		return nil
+	}
+	defer stored.release()
+	bases := c.repo.fetchBases(ctx, run)
+	for i, w := range run {
+		base, err := bases[i], error(nil)
+		if base == nil {
+			base, err = c.repo.readBase(ctx, w)
+		}
+		var plain []byte
+		if err == nil {
+			plain, err = c.repo.decode(kind, w, stored.of(w), base)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			c.badGrain(w, err)
+		}
+		c.repo.grains.buffers.put(plain)
+	}
+	c.read(int64(len(stored.bytes)))
+	return nil
+}
+
+func (c *check) badGrain(w wanted, err error) {
 	damage := damageOf(w, err)
 	c.damage(damage)
 	c.mu.Lock()
@@ -360,10 +366,7 @@ func (c *check) tree(ctx context.Context, f *File, w wanted, height int, first i
 	}
 	sound = true
 	for i := range b.ids {
-		w := wanted{id: b.ids[i], place: places[i]}
-		if bases != nil {
-			w.base = bases[i]
-		}
+		w := grainAt(i, b.ids[i], places[:], bases)
 		whole, err := c.tree(ctx, f, w, height-1, first+int64(i)*format.Span(height-1))
 		if err != nil {
 			return false, err

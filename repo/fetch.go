@@ -13,18 +13,21 @@ import (
 	"granary/repo/format"
 )
 
-// Grains that lie near each other in a pack are read in one go: over gaps of
-// up to runGap bytes, and up to runBytes.
-const (
-	runGap   = 128 << 10
-	runBytes = 4 << 20
-)
-
 // wanted is a grain to fetch.
 type wanted struct {
 	id    format.ID
 	place index.Place
 	base  index.Place // of what a patch applies to
+}
+
+// grainAt is the i-th of grains whose places were found; bases are those of the
+// patches among them, nil where there are none.
+func grainAt(i int, id format.ID, places, bases []index.Place) wanted {
+	w := wanted{id: id, place: places[i]}
+	if bases != nil {
+		w.base = bases[i]
+	}
+	return w
 }
 
 // whole is the base of a patch, as a grain to fetch.
@@ -74,45 +77,21 @@ func (r *Repo) fetchBases(ctx context.Context, grains []wanted) map[int][]byte {
 	return byGrain
 }
 
-// runEnd is the end of the run that begins at grain i.
-func runEnd(grains []wanted, i int) int {
-	first := grains[i].place
-	end := first.Offset + first.Stored
-	for i++; i < len(grains); i++ {
-		p := grains[i].place
-		if p.Pack != first.Pack || p.Offset < end || p.Offset-end > runGap || p.Offset+p.Stored-first.Offset > runBytes {
-			break
-		}
-		end = p.Offset + p.Stored
-	}
-	return i
-}
-
-// runBuffers hold the stored bytes of runs.
-var runBuffers = sync.Pool{New: func() any { return new([]byte) }}
-
 func (r *Repo) fetchRun(ctx context.Context, g *errgroup.Group, kind format.PackKind, run []wanted, bases map[int][]byte, at int, got func(int, []byte, error)) {
-	first, last := run[0].place, run[len(run)-1].place
-	size := int(last.Offset + last.Stored - first.Offset)
-	buf := runBuffers.Get().(*[]byte)
-	if cap(*buf) < size {
-		*buf = make([]byte, size)
-	}
-	stored := (*buf)[:size]
-	if err := r.readPack(ctx, first.Pack, stored, first.Offset); err != nil {
+	stored, err := r.readRun(ctx, run)
+	if err != nil {
 		// One of the grains may still be readable.
-		runBuffers.Put(buf)
 		for i := range run {
 			plain, err := r.fetchOne(ctx, kind, &run[i])
 			got(at+i, plain, err)
 		}
 		return
 	}
+	defer stored.release()
 	var left sync.WaitGroup
 	left.Add(len(run))
 	for i := range run {
 		w := &run[i]
-		from := w.place.Offset - first.Offset
 		g.Go(func() error {
 			defer left.Done()
 			if w.place.IsPatch() && bases[at+i] == nil {
@@ -120,7 +99,7 @@ func (r *Repo) fetchRun(ctx context.Context, g *errgroup.Group, kind format.Pack
 				got(at+i, plain, err)
 				return nil
 			}
-			plain, err := r.decode(kind, *w, stored[from:from+w.place.Stored], bases[at+i])
+			plain, err := r.decode(kind, *w, stored.of(*w), bases[at+i])
 			if err != nil {
 				plain, err = r.fetchAgain(ctx, kind, w, err)
 			}
@@ -129,7 +108,6 @@ func (r *Repo) fetchRun(ctx context.Context, g *errgroup.Group, kind format.Pack
 		})
 	}
 	left.Wait()
-	runBuffers.Put(buf)
 }
 
 func (r *Repo) fetchOne(ctx context.Context, kind format.PackKind, w *wanted) ([]byte, error) {
@@ -141,20 +119,16 @@ func (r *Repo) fetchOne(ctx context.Context, kind format.PackKind, w *wanted) ([
 }
 
 func (r *Repo) readGrain(ctx context.Context, kind format.PackKind, w wanted) ([]byte, error) {
-	buf := runBuffers.Get().(*[]byte)
-	defer runBuffers.Put(buf)
-	if cap(*buf) < int(w.place.Stored) {
-		*buf = make([]byte, w.place.Stored)
-	}
-	stored := (*buf)[:w.place.Stored]
-	if err := r.readPack(ctx, w.place.Pack, stored, w.place.Offset); err != nil {
+	stored, err := r.readRun(ctx, []wanted{w})
+	if err != nil {
 		return nil, err
 	}
+	defer stored.release()
 	base, err := r.readBase(ctx, w)
 	if err != nil {
 		return nil, err
 	}
-	return r.decode(kind, w, stored, base)
+	return r.decode(kind, w, stored.of(w), base)
 }
 
 // readBase reads what a grain applies to that is a patch; nil for one that is

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync/atomic"
 
 	"granary/index"
@@ -81,29 +82,29 @@ func (f *File) load(ctx context.Context, first int64, n int, scan bool) ([]*cach
 		return nil, err
 	}
 	grains := make([]wanted, 0, len(mine))
-	was := make([]index.Place, 0, len(mine))
 	claimed := make([]*cachedGrain, 0, len(mine))
 	for _, i := range mine {
 		if places[at+i].IsZero() {
 			f.repo.grains.settle(entries[i], nil, f.repo.noPlace(ids[i]))
 			continue
 		}
-		w := wanted{id: ids[i], place: places[at+i]}
-		if bases != nil {
-			w.base = bases[at+i]
-		}
-		grains = append(grains, w)
-		was = append(was, places[at+i])
+		grains = append(grains, grainAt(at+i, ids[i], places[:], bases))
 		claimed = append(claimed, entries[i])
 	}
+	f.fetchOfLeaf(ctx, first, grains, func(i int, plain []byte, err error) { f.repo.grains.settle(claimed[i], plain, err) })
+	return entries, nil
+}
+
+// fetchOfLeaf fetches grains of the leaf that covers the grain first.
+func (f *File) fetchOfLeaf(ctx context.Context, first int64, grains []wanted, got func(i int, plain []byte, err error)) {
+	was := slices.Clone(grains)
 	f.repo.fetch(ctx, format.Data, grains, func(i int, plain []byte, err error) {
-		if err != nil || grains[i].place != was[i] {
+		if err != nil || grains[i] != was[i] {
 			// The next reader must not go by these places.
 			f.forgetLeaf(ctx, first)
 		}
-		f.repo.grains.settle(claimed[i], plain, err)
+		got(i, plain, err)
 	})
-	return entries, nil
 }
 
 // leaf returns the leaf node over a grain, nil where all of it is a hole. A

@@ -304,7 +304,9 @@ func (r *Repo) tablesHave(ctx context.Context, ids []format.ID, places []index.P
 func (r *Repo) find(ctx context.Context, ids []format.ID, places []index.Place) (complete bool) {
 	clear(places)
 	if err := r.currentIndex().View(ctx, func(v *index.View) error { return v.Find(ids, places) }); err != nil {
-		r.log.Warn("index cannot be read", "err", err)
+		if ctx.Err() == nil {
+			r.log.Warn("index cannot be read", "err", err)
+		}
 		return false
 	}
 	for i, p := range places {

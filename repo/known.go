@@ -89,6 +89,9 @@ func (k *knownGrains) take(ctx context.Context, ids []format.ID, missing []bool)
 		return v.Find(of, bases)
 	})
 	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		// Without an index everything is stored again, and nothing lost.
 		k.repo.log.Warn("index cannot be read; grains are stored again", "err", err)
 		return nil

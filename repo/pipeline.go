@@ -41,10 +41,10 @@ const batchReaders = 4
 
 // sharedBatches is how many batches all writers together have beside their own:
 // one on each core, one that it takes next, and those that are read.
-func sharedBatches() int { return 2*batchWorkers() + batchReaders }
+func sharedBatches() int { return 2*workers() + batchReaders }
 
-// batchWorkers is how many batches of a file are hashed and compressed at once.
-func batchWorkers() int { return min(runtime.GOMAXPROCS(0), maxWorkers) }
+// workers is how many goroutines do at once what keeps a core busy.
+func workers() int { return min(runtime.GOMAXPROCS(0), maxWorkers) }
 
 // maxWorkers bounds the memory on a machine of many cores: a disk does not keep
 // up with more.
@@ -90,7 +90,7 @@ func (p *pipeline) run(ctx context.Context) (format.ID, error) {
 		reading.Wait()
 		return nil
 	})
-	for range batchWorkers() {
+	for range workers() {
 		g.Go(func() error {
 			for b := range full {
 				if err := p.process(ctx, b); err != nil {

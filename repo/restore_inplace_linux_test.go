@@ -132,7 +132,7 @@ func TestInPlaceOfHugeSparseFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := stray.WriteAt([]byte("stray"), size/2); err != nil {
-		t.Skipf("no file of a TiB here: %v", err)
+		t.Fatal(err)
 	}
 	if err := stray.Close(); err != nil {
 		t.Fatal(err)

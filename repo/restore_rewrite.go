@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -44,7 +43,7 @@ func (w *rewriter) run(ctx context.Context) error {
 	}
 	g, going := errgroup.WithContext(ctx)
 	// More than there are cores: some wait for a disk.
-	g.SetLimit(runtime.GOMAXPROCS(0) + 2)
+	g.SetLimit(workers() + 2)
 	began := w.begin(going, g)
 	if err := g.Wait(); err != nil {
 		return err

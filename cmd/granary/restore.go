@@ -102,7 +102,7 @@ func (p *program) restoreOne(c *cli.Context, r *repo.Repo, g *repo.Generation, f
 	report, err := r.Restore(c.Context, g, files, to, repo.RestoreOptions{Force: c.Bool("force"), InPlace: inPlace, Progress: bar.Add})
 	bar.End()
 	if errors.Is(err, fs.ErrExist) && !inPlace {
-		return &hintedError{err.Error(), "--force replaces files that exist"}
+		return &hintedError{err.Error(), "--force replaces files that exist, --in-place rewrites what differs in them"}
 	}
 	if errors.Is(err, repo.ErrInUse) {
 		return &hintedError{err.Error(), "stop the VM; if it certainly is off everywhere, VMware left the lock behind: remove that .lck"}

@@ -12,7 +12,7 @@ func (r *round) take(ctx context.Context, c *contender, again bool) (usage, floa
 		return usage{}, 0, err
 	}
 	// The walk above has read folders; what a capture finds is to be cold.
-	if err := coldStart(r.data.statePath(r.state)); err != nil {
+	if err := dropCaches(); err != nil {
 		return usage{}, 0, err
 	}
 	u, err := c.capture(c.place, again).measure(ctx, r.dir)
